@@ -1,0 +1,268 @@
+"""The expression language: a number, a list or a condition, computed from names.
+
+An expression is parsed once, into a small tree of our own made from Python's `ast` by an allow-list; nothing is ever
+passed to `eval`. Text length, depth, the magnitude of numbers and the length of lists are bounded, so that no
+expression takes more than microseconds, whoever wrote it.
+
+    numbers  lists  names  + - * / // % **  < <= > >= == !=  and or not  a if c else b  a[i]  min max sum len round
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from archspec import limits
+from archspec.errors import Problem, Span, suggest
+
+Value: TypeAlias = "int | float | bool | list[Value] | dict[int | str, Value] | None"
+Scope: TypeAlias = Mapping[str, Any]
+
+
+class Unknown:
+    """Stands in a scope for a value that an earlier problem left undetermined."""
+
+
+UNKNOWN = Unknown()
+
+
+class Poisoned(Exception):
+    """An expression needs a value that an earlier, already reported problem left unknown."""
+
+
+class EvaluationError(Exception):
+    """An expression that has no value; `problem` says why and where."""
+
+    def __init__(self, message: str, span: Span | None, hint: str | None = None) -> None:
+        self.problem = Problem(message, span, hint)
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Expr:
+    """A parsed expression: `text` as its author wrote it, and where."""
+
+    text: str
+    span: Span | None = field(compare=False)
+    root: Term = field(compare=False, repr=False)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names the value depends on."""
+        found, queue = set(), [self.root]
+        while queue:
+            term = queue.pop()
+            if term.kind == "name":
+                found.add(term.data)
+            queue.extend(term.parts)
+        return frozenset(found)
+
+    @cached_property
+    def constant(self) -> bool:
+        return not self.names
+
+    def __call__(self, scope: Scope) -> Any:
+        """The value in a scope. Raises `EvaluationError`, or `Poisoned` if it needs an unknown value."""
+        return self.root.evaluate(scope)
+
+    def condition(self, scope: Scope) -> bool:
+        """The value, which must be true or false."""
+        value = self.root.evaluate(scope)
+        if not isinstance(value, bool):
+            raise EvaluationError(f"a condition is true or false; '{self.text}' is {show(value)}", self.span)
+        return value
+
+
+def show(value: object) -> str:
+    """A value as a spec would write it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    text = repr(value) if not isinstance(value, list | tuple) else f"[{', '.join(show(v) for v in value[:20])}]"
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One node of the tree: a constant, a name, or an operation on `parts`; `data` is the constant, name or operator."""
+
+    kind: str
+    data: Any
+    parts: tuple[Term, ...]
+    span: Span | None
+
+    def evaluate(self, scope: Scope) -> Any:
+        try:
+            return _EVALUATE[self.kind](self, scope)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            reason = "division by zero" if isinstance(error, ZeroDivisionError) else str(error)
+            raise EvaluationError(reason, self.span) from None
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"arithmetic needs numbers, and this is {show(value)}")
+    return value
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value) or abs(value) > limits.MAX_NUMBER:
+        raise ValueError(f"the result is larger than {limits.MAX_NUMBER:.0e}")
+    return value
+
+
+def _short(value: list[Any]) -> list[Any]:
+    if len(value) > limits.MAX_LIST:
+        raise ValueError(f"the list is longer than {limits.MAX_LIST}")
+    return value
+
+
+def _add(a: Any, b: Any) -> Any:
+    if isinstance(a, list) and isinstance(b, list):
+        return _short(a + b)
+    return _number(a) + _number(b)
+
+
+def _multiply(a: Any, b: Any) -> Any:
+    a, b = (b, a) if isinstance(b, list) else (a, b)
+    if isinstance(a, list) and isinstance(b, int) and not isinstance(b, bool):
+        if len(a) * max(0, b) > limits.MAX_LIST:
+            raise ValueError(f"the list is longer than {limits.MAX_LIST}")
+        return a * b
+    return _number(a) * _number(b)
+
+
+def _power(a: Any, b: Any) -> Any:
+    _number(a), _number(b)
+    if abs(a) > 1 and b * math.log2(abs(a)) > 64:
+        raise ValueError(f"the result is larger than {limits.MAX_NUMBER:.0e}")
+    result = a**b
+    if isinstance(result, complex):
+        raise ValueError("the root of a negative number is no number")
+    return result
+
+
+BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: _add,
+    ast.Sub: lambda a, b: _number(a) - _number(b),
+    ast.Mult: _multiply,
+    ast.Div: lambda a, b: _number(a) / _number(b),
+    ast.FloorDiv: lambda a, b: _number(a) // _number(b),
+    ast.Mod: lambda a, b: _number(a) % _number(b),
+    ast.Pow: _power,
+}
+COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
+    ast.GtE: operator.ge, ast.Eq: operator.eq, ast.NotEq: operator.ne,
+}  # fmt: skip
+
+
+def _sum(*values: Any) -> Any:
+    total: Any = 0
+    for value in values[0] if len(values) == 1 else values:
+        total += _number(value)
+    return total
+
+
+def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
+    def pick(*values: Any) -> Any:
+        return choose(_number(value) for value in (values[0] if len(values) == 1 else values))
+
+    return pick
+
+
+def _length(value: Any) -> int:
+    if not isinstance(value, list | dict):
+        raise TypeError(f"len() needs a list, and this is {show(value)}")
+    return len(value)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "min": _extreme(min),
+    "max": _extreme(max),
+    "sum": _sum,
+    "len": _length,
+    "round": lambda value, digits=0: round(_number(value), digits) if digits else round(_number(value)),
+}
+
+
+def _name(term: Term, scope: Scope) -> Any:
+    value = scope.get(term.data, term)
+    if value is term:
+        raise EvaluationError(f"unknown name '{term.data}'", term.span, suggest(term.data, [*scope, *FUNCTIONS]))
+    if value is UNKNOWN:
+        raise Poisoned
+    return value
+
+
+def _binary(term: Term, scope: Scope) -> Any:
+    result = term.data(term.parts[0].evaluate(scope), term.parts[1].evaluate(scope))
+    return result if isinstance(result, list) else _bounded(result)
+
+
+def _unary(term: Term, scope: Scope) -> Any:
+    value = term.parts[0].evaluate(scope)
+    return not value if term.data is operator.not_ else term.data(_number(value))
+
+
+def _compare(term: Term, scope: Scope) -> bool:
+    left = term.parts[0].evaluate(scope)
+    for compare, part in zip(term.data, term.parts[1:], strict=True):
+        right = part.evaluate(scope)
+        if not compare(left, right):
+            return False
+        left = right
+    return True
+
+
+def _logic(term: Term, scope: Scope) -> Any:
+    value: Any = None
+    for part in term.parts:
+        value = part.evaluate(scope)
+        if bool(value) is (term.data == "or"):
+            break
+    return value
+
+
+def _choice(term: Term, scope: Scope) -> Any:
+    then, condition, otherwise = term.parts
+    return (then if condition.evaluate(scope) else otherwise).evaluate(scope)
+
+
+def _index(term: Term, scope: Scope) -> Any:
+    table, key = (part.evaluate(scope) for part in term.parts)
+    if isinstance(table, list) and isinstance(key, int) and not isinstance(key, bool):
+        if not -len(table) <= key < len(table):
+            raise ValueError(f"index {key} is outside a list of {len(table)}")
+        return table[key]
+    if isinstance(table, dict):
+        if key not in table:
+            raise ValueError(f"no entry for {show(key)}; there are {', '.join(map(str, list(table)[:20]))}")
+        return table[key]
+    raise TypeError(f"{show(table)} cannot be indexed with {show(key)}")
+
+
+def _call(term: Term, scope: Scope) -> Any:
+    result = FUNCTIONS[term.data](*(part.evaluate(scope) for part in term.parts))
+    return _bounded(result)
+
+
+_EVALUATE: dict[str, Callable[[Term, Scope], Any]] = {
+    "constant": lambda term, scope: term.data,
+    "name": _name,
+    "binary": _binary,
+    "unary": _unary,
+    "compare": _compare,
+    "logic": _logic,
+    "choice": _choice,
+    "index": _index,
+    "call": _call,
+    "list": lambda term, scope: [part.evaluate(scope) for part in term.parts],
+    "table": lambda term, scope: {key: part.evaluate(scope) for key, part in zip(term.data, term.parts, strict=True)},
+}

@@ -1,0 +1,130 @@
+"""The leaf types of a spec: how marked YAML data becomes an expression, a path, a word.
+
+Each type is a pydantic annotation over a function that keeps where things were written. A function reports what is
+wrong by `refuse`, which hands whole `Problem`s through pydantic; `schema_problems` takes them out again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NoReturn
+
+from pydantic import BeforeValidator, PlainValidator, ValidationError, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from archspec.errors import Problem, Span, SpecError, suggest
+from archspec.expressions import Expr
+from archspec.items import Path, parse_path
+from archspec.parsing import expression
+from archspec.source import Data, Map, Scalar, Seq
+
+
+def refuse(*problems: Problem) -> NoReturn:
+    """Rejects a value with whole problems, from within a pydantic validator."""
+    raise PydanticCustomError("spec", "see the problems", {"problems": problems})
+
+
+def _marked(data: Any) -> Data:
+    return data if isinstance(data, Scalar | Seq | Map) else Scalar(data, str(data))
+
+
+def _through(read: Callable[[Data], Any]) -> Callable[[Any], Any]:
+    def validate(data: Any) -> Any:
+        if isinstance(data, Expr | Path):
+            return data
+        try:
+            return read(_marked(data))
+        except SpecError as error:
+            refuse(*error.problems)
+
+    return validate
+
+
+def _text(data: Any) -> str:
+    data = _marked(data)
+    if not isinstance(data, Scalar) or data.value is None:
+        refuse(Problem("this is a text", data.span, "write a word, or a text in quotes"))
+    return data.text
+
+
+def _leaf(data: Any) -> Any:
+    return data.value if isinstance(data, Scalar) else data
+
+
+def _texts(data: Any) -> tuple[str, ...]:
+    data = _marked(data)
+    return tuple(_text(entry) for entry in data) if isinstance(data, Seq) else (_text(data),)
+
+
+def _figure(data: Any) -> str:
+    """A claimed number, kept as written: its precision counts."""
+    text = _text(data).replace("_", "").replace(",", "")
+    if not FIGURE.match(text):
+        span = data.span if isinstance(data, Scalar) else None
+        refuse(Problem(f"'{text[:40]}' is not a figure", span, "write 25557032, 1.70M or 4.1G"))
+    return text
+
+
+FIGURE = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)\s*(?P<unit>[kKMGBT]?)\Z")
+
+_NUMBERS: dict[str, Any] = {"type": ["number", "string", "boolean", "array"]}
+ExprField = Annotated[
+    Expr, PlainValidator(_through(expression)), WithJsonSchema({"$archspec": "expression"})
+]  # fmt: skip
+PathField = Annotated[Path, PlainValidator(_through(parse_path)), WithJsonSchema({"$archspec": "path"})]
+Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": ["string", "number"]})]
+Texts = Annotated[
+    tuple[str, ...],
+    PlainValidator(_texts),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+Figure = Annotated[
+    str,
+    PlainValidator(_figure),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "number"}, {"type": "string"}]}),
+]
+Leaf = BeforeValidator(_leaf)
+
+
+_MESSAGES = {
+    "model_type": "this is a mapping of fields",
+    "dict_type": "this is a mapping",
+    "list_type": "this is a list",
+    "tuple_type": "this is a list",
+    "bool_type": "this is true or false",
+    "int_type": "this is a whole number",
+    "float_type": "this is a number",
+}
+
+
+def schema_problems(error: ValidationError, root: Map, fields: Callable[[Sequence[Any]], list[str]]) -> list[Problem]:
+    """What pydantic found, as problems at their place in the file. `fields` lists the known fields at a location."""
+    problems: list[Problem] = []
+    for found in error.errors():
+        kind, context = found["type"], found.get("ctx", {})
+        if kind == "spec":
+            problems += context["problems"]
+            continue
+        parent, key, span = _locate(root, found["loc"])
+        if kind == "extra_forbidden":
+            key_span = parent.key_spans.get(key, span) if isinstance(parent, Map) else span
+            hint = suggest(str(key), fields(found["loc"][:-1]))
+            problems.append(Problem(f"there is no field '{str(key)[:60]}' here", key_span, hint))
+        elif kind == "missing":
+            problems.append(Problem(f"the field '{found['loc'][-1]}' is missing", span, "add it"))
+        elif kind == "literal_error":
+            problems.append(Problem(f"this must be {context['expected'].replace(chr(39), '')}", span))
+        else:
+            message = found["msg"].removeprefix("Value error, ")
+            problems.append(Problem(_MESSAGES.get(kind, message[:1].lower() + message[1:]), span))
+    return problems
+
+
+def _locate(root: Data, loc: Sequence[Any]) -> tuple[Data, Any, Span | None]:
+    """The collection that holds what `loc` leads to, the last key, and the span of the deepest thing found."""
+    node, parent, last = root, root, loc[-1] if loc else None
+    for key in loc:
+        if isinstance(node, Map) and key in node or isinstance(node, Seq) and isinstance(key, int) and key < len(node):
+            parent, node, last = node, node[key], key  # type: ignore[index]
+    return parent, last, node.span

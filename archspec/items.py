@@ -1,0 +1,171 @@
+"""Paths and their items: operators, `use` and `each`, as written. Nothing is evaluated here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from archspec.errors import Problem, Span, SpecError, suggest
+from archspec.expressions import Expr
+from archspec.names import unusable
+from archspec.ops import BY_KEY, Operator
+from archspec.parsing import expression
+from archspec.source import Data, Map, Scalar, Seq, plain
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operator with its fields still expressions, or words where the operator takes words."""
+
+    operator: type[Operator]
+    fields: Mapping[str, Any]
+    when: Expr | None
+    name: str
+    span: Span | None = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Use:
+    """A named path spliced in."""
+
+    path: str
+    when: Expr | None
+    span: Span | None = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Each:
+    """`do` once for every entry of `of`, which is called `variable`, its position (from 0) `position`."""
+
+    of: Expr
+    variable: str
+    position: str | None
+    do: Path
+    when: Expr | None
+    span: Span | None = field(compare=False)
+
+
+Item: TypeAlias = Operation | Use | Each
+
+
+@dataclass(frozen=True)
+class Path:
+    """Items in sequence. A path given by its name alone is one `Use`."""
+
+    items: tuple[Item, ...]
+    span: Span | None = field(default=None, compare=False)
+
+
+def parse_path(data: Data) -> Path:
+    """A path from a list of items, or from the name of a path. Raises `SpecError` with every problem in it."""
+    problems: list[Problem] = []
+    path = _path(data, problems)
+    if problems:
+        raise SpecError(problems)
+    return path
+
+
+def _path(data: Data, problems: list[Problem]) -> Path:
+    if isinstance(data, Scalar) and isinstance(data.value, str):
+        return Path((Use(data.value, None, data.span),), data.span)
+    if not isinstance(data, Seq):
+        what = "a mapping" if isinstance(data, Map) else f"'{data.text}'"
+        problems.append(Problem(f"a path is a list of items or the name of a path, not {what}", data.span))
+        return Path((), data.span)
+    items = [_item(entry, problems) for entry in data]
+    return Path(tuple(item for item in items if item is not None), data.span)
+
+
+def _item(data: Data, problems: list[Problem]) -> Item | None:
+    if isinstance(data, Scalar) and isinstance(data.value, str):
+        return _operation(data.value, data.span, Map(span=data.span), problems)
+    if not isinstance(data, Map) or len(data) != 1:
+        hint = "one item is one key: `- conv: {out: 64, kernel: 3, when: ...}`; its fields, `when` too, go inside"
+        problems.append(Problem("an item of a path is a word, or a mapping of exactly one key", data.span, hint))
+        return None
+    ((key, body),) = data.items()
+    span = data.key_spans.get(key) or data.span
+    if isinstance(body, Scalar) and body.value is None:
+        body = Map(span=span)
+    if key == "use":
+        return _use(body, span, problems)
+    if not isinstance(body, Map):
+        hint = f"as in `{key}: {{out: 64}}`" if key in BY_KEY else suggest(str(key), [*BY_KEY, "use", "each"])
+        problems.append(Problem(f"'{key}' takes its fields as a mapping", body.span, hint))
+        return None
+    if key == "each":
+        return _each(body, span, problems)
+    return _operation(str(key), span, body, problems)
+
+
+def _expr(data: Data, problems: list[Problem]) -> Expr | None:
+    try:
+        return expression(data)
+    except SpecError as error:
+        problems.extend(error.problems)
+        return None
+
+
+def _word(data: Data, problems: list[Problem], what: str) -> str:
+    if isinstance(data, Scalar) and isinstance(data.value, str):
+        return data.value
+    problems.append(Problem(f"{what} is a word", data.span))
+    return ""
+
+
+def _known(body: Map, fields: Mapping[str, bool], key: str, span: Span | None, problems: list[Problem]) -> bool:
+    """Whether `body` has only known fields and all required ones; says so where not."""
+    before = len(problems)
+    for name in body:
+        if name not in fields:
+            at = body.key_spans.get(name) or span
+            problems.append(Problem(f"{key} has no field '{name}'", at, suggest(str(name), fields)))
+    for name, required in fields.items():
+        if required and name not in body:
+            problems.append(Problem(f"{key} needs the field '{name}'", span, f"as in `{key}: {{{name}: ...}}`"))
+    return len(problems) == before
+
+
+def _use(body: Data, span: Span | None, problems: list[Problem]) -> Use | None:
+    if not isinstance(body, Map):
+        return Use(_word(body, problems, "the name of a path"), None, body.span or span)
+    if not _known(body, {"path": True, "when": False}, "use", span, problems):
+        return None
+    when = _expr(body["when"], problems) if "when" in body else None
+    return Use(_word(body["path"], problems, "the name of a path"), when, body["path"].span or span)
+
+
+def _each(body: Map, span: Span | None, problems: list[Problem]) -> Each | None:
+    if not _known(body, {"of": True, "as": True, "at": False, "do": True, "when": False}, "each", span, problems):
+        return None
+    names = [_word(body[key], problems, f"'{key}'") if key in body else None for key in ("as", "at")]
+    for name, key in zip(names, ("as", "at"), strict=True):
+        if name and not name.isidentifier():
+            problems.append(Problem(f"'{name[:60]}' is not a name", body[key].span))
+    of, do = _expr(body["of"], problems), _path(body["do"], problems)
+    when = _expr(body["when"], problems) if "when" in body else None
+    return Each(of, names[0] or "", names[1], do, when, span) if of else None
+
+
+def _operation(key: str, span: Span | None, body: Map, problems: list[Problem]) -> Operation | None:
+    operator = BY_KEY.get(key)
+    if operator is None:
+        hint = suggest(key, [*BY_KEY, "use", "each"])
+        if hint is None or not hint.startswith("did"):
+            hint = f"for a named path write `use: {key}`"
+        problems.append(Problem(f"there is no operator '{key[:60]}'", span, hint))
+        return None
+    fields = {name: field.is_required() for name, field in operator.model_fields.items()}
+    if not _known(body, {**fields, "when": False, "name": False}, key, span, problems):
+        return None
+    name = _word(body["name"], problems, "a name") if "name" in body else key
+    if name and (reason := unusable(name)):
+        problems.append(Problem(reason, body["name"].span if "name" in body else span))
+    values: dict[str, Any] = {}
+    for field_name in fields:
+        if field_name in body:
+            entry = body[field_name]
+            values[field_name] = plain(entry) if field_name in operator.text else _expr(entry, problems)
+    when = _expr(body["when"], problems) if "when" in body else None
+    return Operation(operator, values, when, name, span)

@@ -1,0 +1,43 @@
+"""Which words may name things, since names become module paths, state-dict keys and Python identifiers."""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*\Z")
+
+# What a block or path is told by the compiler; params and columns may not take these names.
+SCOPE_NAMES = frozenset("stage index stages count first last channels stride downsampled out changed".split())
+
+# Public attributes of torch.nn.Module and torch.fx.GraphModule, which a submodule cannot be called. A test compares.
+MODULE_ATTRIBUTES = frozenset(
+    "T_destination add_module add_submodule apply bfloat16 buffers call_super_init children code compile cpu cuda "
+    "delete_all_unused_submodules delete_submodule double dump_patches eval extra_repr float forward get_buffer "
+    "get_extra_state get_parameter get_submodule graph half ipu load_state_dict meta modules mtia named_buffers "
+    "named_children named_modules named_parameters parameters print_readable recompile register_backward_hook "
+    "register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook "
+    "register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook "
+    "register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ "
+    "set_extra_state set_submodule share_memory state_dict to to_empty to_folder train training type xpu zero_grad "
+    "architecture shape_env".split()
+)
+
+
+def unusable(name: str) -> str | None:
+    """Why `name` cannot name a wire, an operator or an output; None if it can."""
+    if not IDENTIFIER.match(name):
+        return f"'{name[:60]}' is not a name: letters, digits and _ only, a letter first"
+    if keyword.iskeyword(name):
+        return f"'{name}' is a word of Python's and cannot be a name"
+    if name in MODULE_ATTRIBUTES:
+        return f"'{name}' is an attribute of every torch module and cannot be a name"
+    return None
+
+
+def unusable_address(address: str) -> str | None:
+    """Why `address`, names and numbers joined by dots, cannot name a node; None if it can."""
+    if not ADDRESS.match(address):
+        return f"'{address[:60]}' is not an address: names and numbers joined by dots"
+    return next((reason for part in address.split(".") if not part.isdigit() and (reason := unusable(part))), None)

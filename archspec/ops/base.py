@@ -1,0 +1,226 @@
+"""What an operator is: its fields, its shape rule, its costs and the torch call that computes it.
+
+Shapes are tuples without the batch: `(channels, height, width)` for images, `(channels, time, height, width)` for
+video, `(features,)` for vectors. Nothing here imports torch: a call is named, and made by the lowering.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from archspec.expressions import show
+
+Shape: TypeAlias = tuple[int, ...]
+Shapes: TypeAlias = tuple[Shape, ...]
+Role: TypeAlias = Literal["weight", "norm", "activation", "pool", "join", "reshape", "regularizer", "other"]
+
+
+class ShapeError(Exception):
+    """An operator that cannot take the shapes it is given; `hint` says what could be done."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def show_shape(shape: Shape) -> str:
+    """`(64, 56, 56)` as `64x56x56`."""
+    return "x".join(map(str, shape))
+
+
+def whole(value: Any) -> Any:
+    """A whole number: 96 and 96.0 are, 96.5, true and lists are not."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"must be a whole number, not {show(value)}")
+    return value
+
+
+def _at_least(least: int) -> Any:
+    def check(value: Any) -> int:
+        number: int = whole(value)
+        if number < least:
+            raise ValueError(f"must be {'positive' if least == 1 else 'at least ' + str(least)}, not {number}")
+        return number
+
+    return check
+
+
+def _per_dimension(least: int) -> Any:
+    one = _at_least(least)
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return one(value)
+        sizes = tuple(one(entry) for entry in value)
+        if not 2 <= len(sizes) <= 3:
+            raise ValueError(f"takes one number, or one per dimension (2 or 3), not {show(list(value))}")
+        return sizes[0] if len(set(sizes)) == 1 else sizes
+
+    return check
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise ValueError(f"must be a number, not {show(value)}")
+    return value
+
+
+def _probability(value: Any) -> float:
+    if not 0 <= _finite(value) <= 1:
+        raise ValueError(f"must be between 0 and 1, not {show(value)}")
+    return float(value)
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, not {show(value)}")
+    return value
+
+
+def _optional(check: Any) -> Any:
+    return lambda value: None if value is None else check(value)
+
+
+Count = Annotated[int, BeforeValidator(_at_least(1))]
+PerDimension = Annotated[int | tuple[int, ...], BeforeValidator(_per_dimension(1))]
+Padding = Annotated[int | tuple[int, ...] | None, BeforeValidator(_optional(_per_dimension(0)))]
+Number = Annotated[float, BeforeValidator(_finite)]
+OptionalNumber = Annotated[float | None, BeforeValidator(_optional(_finite))]
+Probability = Annotated[float, BeforeValidator(_probability)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleCall:
+    """A submodule: `target(**arguments)`, by the dotted name of its class.
+
+    `init` names the part of the spec's `init` that fills its weight, `fills` the parameters with a constant value.
+    `values` are numbers that differ between otherwise equal blocks: they become tensors of the instance, not of the
+    class, since a changing Python number would make `torch.compile` compile every block anew.
+    """
+
+    target: str
+    arguments: tuple[tuple[str, Any], ...] = ()
+    init: str | None = None
+    fills: tuple[tuple[str, float], ...] = ()
+    values: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """The place of the i-th input among a function's arguments."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """`target(*args, **arguments)`, where `Operand`s in `args` stand for the inputs.
+
+    With `fold`, a function of two is applied to any number of inputs from left to right.
+    """
+
+    target: str
+    args: tuple[Any, ...] = (Operand(0),)
+    arguments: tuple[tuple[str, Any], ...] = ()
+    fold: bool = False
+
+
+Call: TypeAlias = ModuleCall | FunctionCall
+
+
+class Operator(BaseModel):
+    """An operator with concrete values. Subclasses are the vocabulary; their fields are their YAML."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    key: ClassVar[str]
+    role: ClassVar[Role] = "other"
+    joins: ClassVar[bool] = False  # takes several inputs
+    text: ClassVar[frozenset[str]] = frozenset()  # fields that are words, not expressions
+    overwritable: ClassVar[bool] = True  # a fresh tensor that backward does not need: the next activation may reuse it
+
+    def shape(self, inputs: Shapes) -> Shape:
+        """The output's shape. Raises `ShapeError`."""
+        return inputs[0]
+
+    def reduction(self, rank: int) -> Shape:
+        """By how much each of `rank` spatial sizes is divided: the stride."""
+        return (1,) * rank
+
+    def params(self, inputs: Shapes) -> int:
+        """Learnable parameters."""
+        return 0
+
+    def macs(self, inputs: Shapes) -> int:
+        """Multiply-accumulates for one sample (FLOPs are twice that)."""
+        return 0
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> Call:
+        """How torch computes it. `inplace` allows overwriting the input."""
+        raise AssertionError(f"{type(self).__name__} declares no call")
+
+    def label(self) -> str:
+        """A few words for a box in a figure or a line of a table."""
+        return self.key.replace("_", " ")
+
+    def written(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, as a spec would write them."""
+        values = {
+            name: getattr(self, name) for name, field in type(self).model_fields.items()
+            if field.is_required() or getattr(self, name) != field.default
+        }  # fmt: skip
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def per_dimension(value: int | Sequence[int], rank: int, what: str) -> Shape:
+    """One number per spatial dimension. Raises `ShapeError` if as many are not given."""
+    if isinstance(value, int):
+        return (value,) * rank
+    if len(value) != rank:
+        raise ShapeError(f"{what} {list(value)} has {len(value)} sizes for {rank} spatial dimensions")
+    return tuple(value)
+
+
+def need_map(inputs: Shapes, key: str) -> tuple[int, Shape]:
+    """Channels and spatial sizes of a single feature map. Raises `ShapeError` for a vector."""
+    channels, *spatial = inputs[0]
+    if not spatial:
+        raise ShapeError(f"{key} needs a feature map, and gets a vector of {channels}")
+    return channels, tuple(spatial)
+
+
+def windowed(spatial: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool = False) -> Shape:
+    """Spatial sizes after a sliding window, as torch computes them. Raises `ShapeError` if nothing is left."""
+    sizes = []
+    for size, k, s, p, d in zip(spatial, kernel, stride, padding, dilation, strict=True):
+        room = size + 2 * p - d * (k - 1) - 1
+        out = room // s + 1
+        if ceil and room % s and out * s < size + p:
+            out += 1
+        sizes.append(out if room >= 0 else 0)
+    if min(sizes) < 1:
+        raise ShapeError(
+            f"the feature map vanishes: a window of {show_shape(kernel)} does not fit {show_shape(spatial)}",
+            "use a larger input, fewer strides, or padding",
+        )
+    return tuple(sizes)
+
+
+def same_padding(padding: Any, kernel: Shape, dilation: Shape, rank: int) -> Shape:
+    """The padding written, or the one that keeps the size at stride 1 (of an odd kernel)."""
+    if padding is None:
+        return tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
+    return per_dimension(padding, rank, "padding")
+
+
+def squeezed(value: Shape) -> int | Shape:
+    """One number where all dimensions agree, for readable calls."""
+    return value[0] if len(set(value)) == 1 else value

@@ -1,0 +1,77 @@
+"""Operators that join several signals."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from archspec.ops.base import FunctionCall, Operand, Operator, Role, Shape, ShapeError, Shapes, show_shape
+
+
+class Join(Operator):
+    """Takes any number of inputs, two at least."""
+
+    role: ClassVar[Role] = "join"
+    joins: ClassVar[bool] = True
+
+
+class Add(Join):
+    """The sum of inputs of one shape."""
+
+    key: ClassVar[str] = "add"
+
+    def shape(self, inputs: Shapes) -> Shape:
+        for other in inputs[1:]:
+            if other != inputs[0]:
+                raise ShapeError(f"an addition joins {show_shape(inputs[0])} with {show_shape(other)}")
+        return inputs[0]
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
+        return FunctionCall("operator.add", (Operand(0), Operand(1)), fold=True)
+
+    def label(self) -> str:
+        return "+"
+
+
+class Multiply(Join):
+    """The product of inputs of one shape; a vector of C gates a map of C channels, channel by channel."""
+
+    key: ClassVar[str] = "multiply"
+
+    def shape(self, inputs: Shapes) -> Shape:
+        widest = max(inputs, key=len)
+        for other in inputs:
+            if other != widest and other != widest[:1]:
+                raise ShapeError(
+                    f"a product joins {show_shape(widest)} with {show_shape(other)}",
+                    "give both one shape, or gate a map with a vector of as many channels",
+                )
+        return widest
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
+        if len({len(shape) for shape in inputs}) == 1:
+            return FunctionCall("operator.mul", (Operand(0), Operand(1)), fold=True)
+        return FunctionCall("archspec.compiler.runtime.gate", (Operand(0), Operand(1)), fold=True)
+
+    def label(self) -> str:
+        return "×"
+
+
+class Concat(Join):
+    """Inputs of one spatial size side by side, along the channels."""
+
+    key: ClassVar[str] = "concat"
+
+    def shape(self, inputs: Shapes) -> Shape:
+        for other in inputs[1:]:
+            if other[1:] != inputs[0][1:]:
+                raise ShapeError(
+                    f"a concatenation joins {show_shape(inputs[0])} with {show_shape(other)}, of another size"
+                )
+        return (sum(shape[0] for shape in inputs), *inputs[0][1:])
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
+        operands = tuple(Operand(i) for i in range(len(inputs)))
+        return FunctionCall("torch.cat", (operands,), (("dim", 1),))
+
+    def label(self) -> str:
+        return "concat"

@@ -1,0 +1,110 @@
+"""Normalisations. All keep the shape."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from archspec.ops.base import (
+    Count,
+    ModuleCall,
+    Number,
+    Operator,
+    OptionalNumber,
+    Role,
+    Shape,
+    ShapeError,
+    Shapes,
+    Switch,
+)
+
+
+class BatchNorm(Operator):
+    """Batch normalisation over batch and space (Ioffe and Szegedy, arXiv 1502.03167); scale and shift per channel."""
+
+    key: ClassVar[str] = "bn"
+    role: ClassVar[Role] = "norm"
+
+    eps: Number = 1e-5
+    """Added to the variance."""
+    momentum: Number = 0.1
+    """Weight of the new batch in the running statistics."""
+    affine: Switch = True
+    """Learnable scale and shift."""
+    scale_init: OptionalNumber = None
+    """What the scale starts from; 1 by default, 0 to start a residual branch as zero."""
+
+    def shape(self, inputs: Shapes) -> Shape:
+        if self.scale_init is not None and not self.affine:
+            raise ShapeError("scale_init is given, but the normalisation is not affine")
+        return inputs[0]
+
+    def params(self, inputs: Shapes) -> int:
+        return 2 * inputs[0][0] if self.affine else 0
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
+        rank = len(inputs[0]) - 1
+        arguments = [("num_features", inputs[0][0])]
+        optional = [("eps", self.eps, 1e-5), ("momentum", self.momentum, 0.1), ("affine", self.affine, True)]
+        fills = () if self.scale_init is None else (("weight", self.scale_init),)
+        return ModuleCall(f"torch.nn.BatchNorm{max(rank, 1)}d", _given(arguments, optional), fills=fills)
+
+    def label(self) -> str:
+        return "BN"
+
+
+class GroupNorm(Operator):
+    """Group normalisation over space and groups of channels (Wu and He, arXiv 1803.08494)."""
+
+    key: ClassVar[str] = "group_norm"
+    role: ClassVar[Role] = "norm"
+
+    groups: Count = 32
+    """Groups; the channels must divide by them."""
+    eps: Number = 1e-5
+    """Added to the variance."""
+    affine: Switch = True
+    """Learnable scale and shift."""
+
+    def shape(self, inputs: Shapes) -> Shape:
+        if inputs[0][0] % self.groups:
+            raise ShapeError(f"{inputs[0][0]} channels do not divide into {self.groups} groups")
+        return inputs[0]
+
+    def params(self, inputs: Shapes) -> int:
+        return 2 * inputs[0][0] if self.affine else 0
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
+        arguments = [("num_groups", self.groups), ("num_channels", inputs[0][0])]
+        return ModuleCall("torch.nn.GroupNorm", _given(arguments, [("eps", self.eps, 1e-5), ("affine", self.affine, True)]))
+
+    def label(self) -> str:
+        return "GN"
+
+
+class LayerNorm(Operator):
+    """Layer normalisation over the channels at each position (Ba et al., arXiv 1607.06450)."""
+
+    key: ClassVar[str] = "layer_norm"
+    role: ClassVar[Role] = "norm"
+
+    eps: Number = 1e-5
+    """Added to the variance."""
+    affine: Switch = True
+    """Learnable scale and shift."""
+
+    def params(self, inputs: Shapes) -> int:
+        return 2 * inputs[0][0] if self.affine else 0
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
+        target = "torch.nn.LayerNorm" if len(inputs[0]) == 1 else "archspec.compiler.runtime.ChannelLayerNorm"
+        arguments = [("normalized_shape", inputs[0][0])]
+        optional = [("eps", self.eps, 1e-5), ("elementwise_affine", self.affine, True)]
+        return ModuleCall(target, _given(arguments, optional))
+
+    def label(self) -> str:
+        return "LN"
+
+
+def _given(arguments: list[tuple[str, int]], optional: list[tuple[str, object, object]]) -> tuple[tuple[str, object], ...]:
+    """Arguments, with those optional ones that differ from torch's default."""
+    return (*arguments, *((name, value) for name, value, default in optional if value != default))

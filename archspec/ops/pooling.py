@@ -1,0 +1,109 @@
+"""Pooling over windows and over the whole map."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from archspec.ops.base import (
+    FunctionCall,
+    Operand,
+    Operator,
+    Padding,
+    PerDimension,
+    Role,
+    Shape,
+    ShapeError,
+    Shapes,
+    Switch,
+    need_map,
+    per_dimension,
+    same_padding,
+    show_shape,
+    squeezed,
+    windowed,
+)
+
+
+class WindowPool(Operator):
+    """Pooling over a sliding window: (C, *S) -> (C, *S / stride)."""
+
+    role: ClassVar[Role] = "pool"
+    function: ClassVar[str]
+
+    kernel: PerDimension
+    """Window size, one number or one per dimension."""
+    stride: PerDimension | None = None
+    """Stride; the kernel by default, as in torch."""
+    padding: Padding = None
+    """Padding on every side; by default (kernel - 1) // 2."""
+    ceil_mode: Switch = False
+    """Round the output size up instead of down."""
+
+    def _window(self, rank: int) -> tuple[Shape, Shape, Shape]:
+        kernel = per_dimension(self.kernel, rank, "kernel")
+        stride = kernel if self.stride is None else per_dimension(self.stride, rank, "stride")
+        return kernel, stride, same_padding(self.padding, kernel, (1,) * rank, rank)
+
+    def shape(self, inputs: Shapes) -> Shape:
+        channels, spatial = need_map(inputs, self.key)
+        kernel, stride, padding = self._window(len(spatial))
+        if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+            raise ShapeError(f"padding {show_shape(padding)} is more than half of the window {show_shape(kernel)}")
+        return (channels, *windowed(spatial, kernel, stride, padding, (1,) * len(spatial), self.ceil_mode))
+
+    def reduction(self, rank: int) -> Shape:
+        return self._window(rank)[1]
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
+        rank = len(inputs[0]) - 1
+        kernel, stride, padding = (squeezed(value) for value in self._window(rank))
+        arguments: list[tuple[str, Any]] = [("kernel_size", kernel), ("stride", stride)]
+        arguments += [("padding", padding)] if padding else []
+        arguments += [("ceil_mode", True)] if self.ceil_mode else []
+        return FunctionCall(f"{self.function}{rank}d", (Operand(0),), (*arguments, *self.extra()))
+
+    def extra(self) -> tuple[tuple[str, Any], ...]:
+        """Further keyword arguments of the torch function."""
+        return ()
+
+    def label(self) -> str:
+        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
+        stride = self.kernel if self.stride is None else self.stride
+        shown = show_shape(stride) if isinstance(stride, tuple) else stride
+        return f"{'×'.join(map(str, kernel))} {self.key.removesuffix('_pool')} pool, /{shown}"
+
+
+class MaxPool(WindowPool):
+    """Maximum over a sliding window."""
+
+    key: ClassVar[str] = "max_pool"
+    function: ClassVar[str] = "torch.nn.functional.max_pool"
+
+
+class AvgPool(WindowPool):
+    """Mean over a sliding window."""
+
+    key: ClassVar[str] = "avg_pool"
+    function: ClassVar[str] = "torch.nn.functional.avg_pool"
+
+    count_padding: Switch = True
+    """Whether padding counts in the mean, as in torch."""
+
+    def extra(self) -> tuple[tuple[str, Any], ...]:
+        return () if self.count_padding else (("count_include_pad", False),)
+
+
+class GlobalAvgPool(Operator):
+    """Mean over all positions: (C, *S) -> (C,)."""
+
+    key: ClassVar[str] = "global_avg_pool"
+    role: ClassVar[Role] = "pool"
+
+    def shape(self, inputs: Shapes) -> Shape:
+        return (need_map(inputs, self.key)[0],)
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
+        return FunctionCall("torch.mean", (Operand(0),), (("dim", tuple(range(2, len(inputs[0]) + 1))),))
+
+    def label(self) -> str:
+        return "avg pool"

@@ -1,0 +1,54 @@
+"""Operators that act only, or differently, in training."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from archspec.ops.base import ModuleCall, Operator, Probability, Role, Shapes, Switch
+
+
+class Dropout(Operator):
+    """Zeroes elements with probability p in training and scales the others by 1 / (1 - p)."""
+
+    key: ClassVar[str] = "dropout"
+    role: ClassVar[Role] = "regularizer"
+    overwritable: ClassVar[bool] = False  # in evaluation, its input itself
+
+    p: Probability = 0.5
+    """Probability of dropping an element."""
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
+        return ModuleCall("torch.nn.Dropout", (("p", self.p),))
+
+    def label(self) -> str:
+        return f"dropout {self.p:g}"
+
+
+class DropPath(Operator):
+    """Stochastic depth (Huang et al., arXiv 1603.09382): the whole branch is dropped in training.
+
+    As defined there: for the whole mini-batch, a surviving branch is not rescaled in training and is multiplied by
+    its survival probability in evaluation. `unit: sample, rescale: true` is the form common today.
+    """
+
+    key: ClassVar[str] = "drop_path"
+    text: ClassVar[frozenset[str]] = frozenset({"unit"})
+    role: ClassVar[Role] = "regularizer"
+    overwritable: ClassVar[bool] = False
+
+    survival: Probability
+    """Probability that the branch is kept."""
+    unit: Literal["batch", "sample"] = "batch"
+    """One draw for the mini-batch, or one per sample."""
+    rescale: Switch = False
+    """Divide a surviving branch by `survival` in training, instead of multiplying by it in evaluation."""
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
+        return ModuleCall(
+            "archspec.compiler.runtime.DropPath",
+            (("unit", self.unit), ("rescale", self.rescale)),
+            values=(("survival", self.survival),),
+        )
+
+    def label(self) -> str:
+        return f"drop path {self.survival:.2g}"

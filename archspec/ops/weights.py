@@ -1,0 +1,128 @@
+"""Operators with weights that cost multiply-accumulates: convolution and linear."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import ClassVar
+
+from archspec.ops.base import (
+    Count,
+    ModuleCall,
+    Operator,
+    OptionalNumber,
+    Padding,
+    PerDimension,
+    Role,
+    Shape,
+    ShapeError,
+    Shapes,
+    Switch,
+    need_map,
+    per_dimension,
+    same_padding,
+    show_shape,
+    squeezed,
+    windowed,
+)
+
+
+class Conv(Operator):
+    """Convolution: (C, *S) -> (out, *S / stride). No bias unless asked for; pads to keep the size at stride 1."""
+
+    key: ClassVar[str] = "conv"
+    role: ClassVar[Role] = "weight"
+
+    out: Count
+    """Output channels."""
+    kernel: PerDimension
+    """Kernel size, one number or one per dimension."""
+    stride: PerDimension = 1
+    """Stride, one number or one per dimension."""
+    groups: Count = 1
+    """Groups; input and output channels must divide by them."""
+    dilation: PerDimension = 1
+    """Spacing of the kernel's elements."""
+    padding: Padding = None
+    """Zeros on every side; by default dilation * (kernel - 1) // 2."""
+    bias: Switch = False
+    """A learnable bias."""
+    bias_init: OptionalNumber = None
+    """What the bias starts from; 0 by default."""
+
+    def _window(self, rank: int) -> tuple[Shape, Shape, Shape, Shape]:
+        kernel = per_dimension(self.kernel, rank, "kernel")
+        dilation = per_dimension(self.dilation, rank, "dilation")
+        padding = same_padding(self.padding, kernel, dilation, rank)
+        return kernel, per_dimension(self.stride, rank, "stride"), padding, dilation
+
+    def shape(self, inputs: Shapes) -> Shape:
+        channels, spatial = need_map(inputs, self.key)
+        for what, count in (("input", channels), ("output", self.out)):
+            if count % self.groups:
+                raise ShapeError(f"{count} {what} channels do not divide into {self.groups} groups")
+        if self.bias_init is not None and not self.bias:
+            raise ShapeError("bias_init is given, but the convolution has no bias", "add 'bias: true'")
+        return (self.out, *windowed(spatial, *self._window(len(spatial))))
+
+    def reduction(self, rank: int) -> Shape:
+        return per_dimension(self.stride, rank, "stride")
+
+    def params(self, inputs: Shapes) -> int:
+        channels, spatial = need_map(inputs, self.key)
+        kernel = prod(per_dimension(self.kernel, len(spatial), "kernel"))
+        return self.out * (channels // self.groups) * kernel + (self.out if self.bias else 0)
+
+    def macs(self, inputs: Shapes) -> int:
+        weights = self.params(inputs) - (self.out if self.bias else 0)
+        return weights * prod(self.shape(inputs)[1:])
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
+        channels, spatial = need_map(inputs, self.key)
+        kernel, stride, padding, dilation = (squeezed(value) for value in self._window(len(spatial)))
+        arguments = [("in_channels", channels), ("out_channels", self.out), ("kernel_size", kernel)]
+        optional = [("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1), ("groups", self.groups, 1)]
+        arguments += [(name, value) for name, value, default in optional if value != default]
+        if not self.bias:
+            arguments.append(("bias", False))
+        fills = (("bias", self.bias_init or 0.0),) if self.bias else ()
+        return ModuleCall(f"torch.nn.Conv{len(spatial)}d", tuple(arguments), init="conv", fills=fills)
+
+    def label(self) -> str:
+        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
+        stride = "" if self.stride == 1 else f", /{show_shape(self.stride) if isinstance(self.stride, tuple) else self.stride}"
+        return f"{'×'.join(map(str, kernel))} conv, {self.out}{stride}"
+
+
+class Linear(Operator):
+    """Fully connected: (features,) -> (out,), with a bias unless switched off."""
+
+    key: ClassVar[str] = "linear"
+    role: ClassVar[Role] = "weight"
+
+    out: Count
+    """Output features."""
+    bias: Switch = True
+    """A learnable bias."""
+
+    def shape(self, inputs: Shapes) -> Shape:
+        if len(inputs[0]) != 1:
+            raise ShapeError(
+                f"linear needs a vector, and gets a map of {show_shape(inputs[0])}",
+                "put global_avg_pool or flatten before it",
+            )
+        return (self.out,)
+
+    def params(self, inputs: Shapes) -> int:
+        return inputs[0][0] * self.out + (self.out if self.bias else 0)
+
+    def macs(self, inputs: Shapes) -> int:
+        return inputs[0][0] * self.out
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
+        arguments = (("in_features", inputs[0][0]), ("out_features", self.out))
+        return ModuleCall(
+            "torch.nn.Linear", arguments if self.bias else (*arguments, ("bias", False)), init="linear"
+        )
+
+    def label(self) -> str:
+        return f"fc {self.out}"
