@@ -20,6 +20,7 @@ class Source:
 
     name: str
     text: str = field(repr=False)
+    inline: bool = False  # a value given on the command line or by a caller: messages quote the name alone
 
     def line(self, number: int) -> str:
         """The text of line `number` (from 1), or the empty string past the end."""
@@ -37,7 +38,7 @@ class Span:
     length: int = 1
 
     def __str__(self) -> str:
-        return f"{self.source.name}:{self.line}:{self.column}"
+        return self.source.name if self.source.inline else f"{self.source.name}:{self.line}:{self.column}"
 
     def part(self, offset: int, length: int) -> Span:
         """The span of `length` characters that starts `offset` characters into this one."""
@@ -58,7 +59,7 @@ class Problem:
         place = f"{self.span}: " if self.span else ""
         address = f"{self.where}: " if self.where else ""
         lines = [f"{place}{address}{self.message}"]
-        if self.span:
+        if self.span and not self.span.source.inline:
             lines += _excerpt(self.span)
         if self.hint:
             lines.append(f"    hint: {self.hint}")

@@ -1,0 +1,80 @@
+"""Values given from outside: `--set k=v`, `load(name, k=v)`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from archspec.errors import Problem, Problems, Source, Span, SpecError, suggest
+from archspec.schema import Document, Stages
+from archspec.source import Data, Map, Scalar, mark, parse
+
+OPEN = ("params", "paths", "blocks", "graph", "stages")  # sections whose keys are the author's own
+
+
+def from_arguments(values: Mapping[str, object]) -> dict[str, Data]:
+    """Overrides from Python values. Raises `TypeError` for values no spec can hold."""
+    return {key: mark(value, Source(f"{key}={value!r}"[:200], str(value), inline=True)) for key, value in values.items()}
+
+
+def from_texts(texts: Iterable[str]) -> dict[str, Data]:
+    """Overrides from `key=value` texts, the value in YAML. Raises `SpecError`."""
+    problems, result = Problems(), {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        source = Source(f"--set {text[:200]}", value, inline=True)
+        if not equals or not key.strip():
+            problems.add(f"--set takes key=value, not '{text[:80]}'")
+            continue
+        try:
+            result[key.strip()] = parse(source) if value.strip() else Scalar(None, "", Span(source, 1, 1))
+        except SpecError as error:
+            problems.extend(error.problems)
+    problems.check()
+    return result
+
+
+def apply_overrides(data: Map, overrides: Mapping[str, Data], problems: Problems) -> Map:
+    """The document with each override in its place: a param by its name, the rest by dotted keys."""
+    for key, value in overrides.items():
+        params = data.get("params")
+        path = key.split(".")
+        if isinstance(params, Map) and path[0] in params:
+            path = ["params", *path]
+        problem = _misplaced(data, path, key, value)
+        if problem:
+            problems.extend([problem])
+        else:
+            data = _with(data, path, value)
+    return data
+
+
+def _misplaced(data: Map, path: list[str], key: str, value: Data) -> Problem | None:
+    """Why there is no such place; sections that are not the author's own are left to the schema."""
+    params = data.get("params")
+    names = [str(name) for name in params] if isinstance(params, Map) else []
+    if path[0] not in Document.model_fields or path[0] == "span":
+        return Problem(f"there is no param '{key[:60]}'", value.span, suggest(key, [*names, *Document.model_fields]))
+    if len(path) == 1:
+        return None
+    node = data.get(path[0])
+    known = {str(name) for name in node} if isinstance(node, Map) else set()
+    known |= set(Stages.model_fields) - {"span"} if path[0] == "stages" else set()
+    if path[0] in OPEN and path[1] not in known:
+        return Problem(f"there is no '{path[1][:60]}' in {path[0]}", value.span, suggest(path[1], known))
+    for depth in range(1, len(path)):
+        if isinstance(node, Scalar | list):
+            return Problem(f"{'.'.join(path[:depth])} has no fields", value.span, f"set {'.'.join(path[:depth])} whole")
+        node = node.get(path[depth]) if isinstance(node, Map) else None
+    return None
+
+
+def _with(data: Map, path: list[str], value: Data) -> Map:
+    result = Map(data, data.span, data.key_spans)
+    below = data.get(path[0])
+    if len(path) > 1:
+        value = _with(below if isinstance(below, Map) else Map(span=value.span), path[1:], value)
+    elif isinstance(value, Scalar) and value.value is None:
+        result.pop(path[0], None)
+        return result
+    result.set(path[0], value, value.span)
+    return result

@@ -1,0 +1,180 @@
+"""From a file to a `Spec`: extends, overrides, the schema, the params."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from archspec import limits, zoo
+from archspec.errors import Problem, Problems, Source, SpecError, suggest
+from archspec.expressions import FUNCTIONS, UNKNOWN, EvaluationError, Expr, Poisoned, show
+from archspec.fields import schema_problems
+from archspec.merge import extend_blocks, inherited, merge
+from archspec.names import IDENTIFIER, SCOPE_NAMES
+from archspec.overrides import apply_overrides
+from archspec.schema import Document
+from archspec.schema_fields import known_fields
+from archspec.source import Data, Map, Scalar, parse, read_source
+from archspec.topologies import STANDARD, Rules
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A validated spec: its document, with `extends` and overrides carried out, and the values of its params."""
+
+    name: str
+    document: Document = field(repr=False)
+    params: Mapping[str, Any]
+    data: Map = field(repr=False, compare=False)
+    """The resolved document as marked data."""
+    own: Map = field(repr=False, compare=False)
+    """The document as its own file has it."""
+    source: Source = field(repr=False, compare=False)
+    overridden: tuple[str, ...] = ()
+    trust: bool = False
+    rules: Rules = field(default=STANDARD, repr=False)
+
+
+def load(
+    reference: str | Path, *, trust: bool = False, rules: Rules = STANDARD,
+    overrides: Mapping[str, Data] | None = None,
+) -> Spec:  # fmt: skip
+    """The spec of a file or a name of the zoo. Raises `SpecError` with everything found wrong."""
+    path = zoo.locate(str(reference))
+    return from_source(read_source(path, zoo.display(path)), path, trust=trust, rules=rules, overrides=overrides)
+
+
+def from_source(
+    source: Source, path: Path | None = None, *, trust: bool = False, rules: Rules = STANDARD,
+    overrides: Mapping[str, Data] | None = None,
+) -> Spec:  # fmt: skip
+    """The spec of a text; `path` is where it lies, for `extends` and the default name."""
+    problems = Problems()
+    own = _mapping(parse(source))
+    data = _with_parents(own, source, path)
+    before = data
+    data = extend_blocks(apply_overrides(data, overrides or {}, problems), problems)
+    document = _validated(data, problems)
+    name = document.name or (path.stem if path else "spec")
+    if not _NAME.match(name):
+        place = own.get("name")
+        problems.add(f"'{name[:60]}' cannot be a spec's name: letters, digits, _ - and . only", place and place.span)
+    params = evaluate_params(document.params, problems)
+    _check_kinds(before, params, overrides or {}, problems)
+    _check_requirements(document, params, problems)
+    problems.check()
+    return Spec(name, document, params, data, own, source, tuple(overrides or ()), trust, rules)
+
+
+def _mapping(data: Data) -> Map:
+    if not isinstance(data, Map):
+        raise SpecError([Problem("a spec is a mapping", data.span, "start it with 'archspec: 1'")])
+    return data
+
+
+@cache
+def _standard() -> Map:
+    return _mapping(parse(read_source(Path(__file__).with_name("standard.yaml"), "archspec/standard.yaml")))
+
+
+def _with_parents(own: Map, source: Source, path: Path | None) -> Map:
+    """The document over all it extends, over the standard paths."""
+    chain, seen = [own], {path.resolve() if path else None}
+    while (reference := chain[-1].get("extends")) is not None:
+        if not isinstance(reference, Scalar) or not isinstance(reference.value, str):
+            raise SpecError([Problem("`extends` takes one file or one name", reference.span)])
+        parent = zoo.locate(reference.text, reference.span, path.parent if path else Path.cwd())
+        if parent.resolve() in seen:
+            raise SpecError([Problem(f"`extends` runs in a circle, back to {zoo.display(parent)}", reference.span)])
+        if len(chain) >= limits.MAX_EXTENDS:
+            raise SpecError([Problem(f"`extends` goes more than {limits.MAX_EXTENDS} files deep", reference.span)])
+        if not parent.is_file():
+            hint = suggest(parent.name, (p.name for p in parent.parent.glob("*.yaml")) if parent.parent.is_dir() else ())
+            hint = hint if hint and hint.startswith("did") else "the path is relative to this file"
+            raise SpecError([Problem(f"there is no file {zoo.display(parent)}", reference.span, hint)])
+        seen.add(parent.resolve())
+        path = parent
+        chain.append(_mapping(parse(read_source(parent, zoo.display(parent)))))
+    result = _standard()
+    for data in reversed(chain):
+        result = merge(inherited(result), data)
+    return result
+
+
+def _validated(data: Map, problems: Problems) -> Document:
+    try:
+        return Document.model_validate(data)
+    except ValidationError as error:
+        problems.extend(schema_problems(error, data, known_fields))
+        raise SpecError(problems) from None
+
+
+def evaluate_params(params: Mapping[str, Expr], problems: Problems) -> dict[str, Any]:
+    """The values of params, whatever their order; what cannot be computed becomes `UNKNOWN` and a problem."""
+    for name, expr in params.items():
+        taken = name in SCOPE_NAMES or name in FUNCTIONS
+        if taken or keyword.iskeyword(name) or not IDENTIFIER.match(name):
+            why = "the language uses it itself" if taken else "it is not a name"
+            problems.add(f"a param cannot be called '{name[:60]}': {why}", expr.span)
+    try:
+        order = list(TopologicalSorter({name: expr.names & params.keys() for name, expr in params.items()}).static_order())
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        problems.add(f"params depend on each other in a circle: {' -> '.join(circle)}", params[circle[0]].span)
+        return dict.fromkeys(params, UNKNOWN)
+    values: dict[str, Any] = {}
+    for name in order:
+        try:
+            values[name] = params[name](values)
+        except EvaluationError as error:
+            problems.extend([error.problem])
+            values[name] = UNKNOWN
+        except Poisoned:
+            values[name] = UNKNOWN
+    return {name: values[name] for name in params}
+
+
+def _check_requirements(document: Document, params: Mapping[str, Any], problems: Problems) -> None:
+    for requirement in document.require:
+        try:
+            holds = requirement.that.condition(params)
+        except EvaluationError as error:
+            problems.extend([error.problem])
+            continue
+        except Poisoned:
+            continue
+        if not holds:
+            values = ", ".join(f"{name} = {show(params[name])}" for name in sorted(requirement.that.names))
+            problems.add(requirement.otherwise, requirement.that.span, hint=f"here {values}" if values else None)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    return "a list" if isinstance(value, list) else "a table" if isinstance(value, dict) else "nothing"
+
+
+def _check_kinds(before: Map, after: Mapping[str, Any], overrides: Mapping[str, Data], problems: Problems) -> None:
+    """An override keeps a param's kind: a number stays a number, a list a list."""
+    params = before.get("params")
+    named = {key.removeprefix("params."): value for key, value in overrides.items()}
+    changed = [key for key in named if isinstance(params, Map) and key in params and after.get(key) is not UNKNOWN]
+    if not changed or len(problems):
+        return
+    base = evaluate_params(_validated(extend_blocks(before, Problems()), Problems()).params, Problems())
+    for key in changed:
+        was, now = base.get(key, UNKNOWN), after.get(key)
+        if was is not UNKNOWN and _kind(was) != _kind(now):
+            problems.add(f"{key} is {_kind(was)} ({show(was)}), and this is {_kind(now)}", named[key].span)

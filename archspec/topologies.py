@@ -1,0 +1,78 @@
+"""Rules that place skips: from a sequence of points in the network to pairs of them.
+
+A rule is a function `rule(points, **fields) -> pairs`. `points` are addresses in order: the signal that enters the
+first block (`stem`, or the last block of the stage before), then every block's output. A pair `(source, block)` is a
+skip from the output of `source` to the closing addition (or the input) of `block`; a skip from point i to point j
+spans j - i blocks. Add your own: `load(spec, rules=STANDARD.with_rule("mine", function))`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random as _random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+Pair: TypeAlias = tuple[str, str]
+Rule: TypeAlias = Callable[..., Iterable[Pair]]
+
+
+class RuleError(Exception):
+    """Fields a rule cannot work with."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Rules by name; immutable."""
+
+    functions: Mapping[str, Rule] = field(default_factory=dict)
+
+    def with_rule(self, name: str, function: Rule) -> Rules:
+        """These rules and one more."""
+        return Rules(MappingProxyType({**self.functions, name: function}))
+
+    def pairs(self, name: str, points: Sequence[str], fields: Mapping[str, Any]) -> Iterator[Pair]:
+        """What a rule makes of the points. Raises `RuleError` for wrong fields."""
+        function = self.functions[name]
+        try:
+            inspect.signature(function).bind(points, **fields)
+        except TypeError as error:
+            known = ", ".join(list(inspect.signature(function).parameters)[1:])
+            raise RuleError(f"the rule '{name}' cannot take these fields: {error}; it has {known}") from None
+        return iter(function(points, **fields))
+
+
+def every(points: Sequence[str], step: int) -> Iterator[Pair]:
+    """A skip over every `step` blocks in turn, like a level of RoR with spans of fixed length."""
+    if isinstance(step, bool) or not isinstance(step, int) or step < 2:
+        raise RuleError("step must be a whole number of at least 2")
+    for start in range(0, len(points) - step, step):
+        yield points[start], points[start + step]
+
+
+def dense(points: Sequence[str]) -> Iterator[Pair]:
+    """A skip from every point to every block but the next one (Huang et al., arXiv 1608.06993, use `join: concat`)."""
+    for i, source in enumerate(points):
+        for target in points[i + 2 :]:
+            yield source, target
+
+
+def random(points: Sequence[str], probability: float, seed: int = 0) -> Iterator[Pair]:
+    """Every pair of points two or more apart with a probability: one draw per pair, in lexicographic order.
+
+    The draws are Python's Mersenne Twister, which gives the same numbers on every machine and version.
+    """
+    if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability <= 1:
+        raise RuleError("probability must be between 0 and 1")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise RuleError("seed must be a whole number")
+    draw = _random.Random(seed).random
+    for i, source in enumerate(points):
+        for target in points[i + 2 :]:
+            if draw() < probability:
+                yield source, target
+
+
+STANDARD = Rules(MappingProxyType({"every": every, "dense": dense, "random": random}))

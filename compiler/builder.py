@@ -1,0 +1,160 @@
+"""Puts nodes together: checks operators, infers shapes and costs as they are added, and collects what is wrong.
+
+A signal is the node that carries it, or None where an earlier problem left it unknown; what depends on an unknown
+signal is skipped in silence, so that one mistake is told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from archspec import limits
+from archspec.errors import Problems, Span
+from archspec.expressions import EvaluationError, Expr, Poisoned, Scope
+from archspec.graph import Node
+from archspec.items import Operation
+from archspec.ops import BY_KEY, Add, Module, Operator, Shape, ShapeError, show_shape
+
+Signal: TypeAlias = Node | None
+
+
+class Builder:
+    """The nodes of a network in the making, in topological order."""
+
+    def __init__(self, trust: bool = False) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.problems = Problems()
+        self._trust = trust
+        self._operators: dict[Any, Operator] = {}
+        self._operands = 0
+
+    def evaluate(self, expr: Expr, scope: Scope, where: str, condition: bool = False) -> Any:
+        """The value of an expression; raises `Poisoned` if it has none, having told why."""
+        try:
+            return expr.condition(scope) if condition else expr(scope)
+        except EvaluationError as error:
+            problem = error.problem
+            self.problems.add(problem.message, problem.span, hint=problem.hint, where=where)
+            raise Poisoned from None
+
+    def operator(self, operation: Operation, scope: Scope, where: str) -> Operator | None:
+        """The operator with its fields evaluated; None, having told why, if they do not suit it."""
+        values: dict[str, Any] = {}
+        try:
+            for name, written in operation.fields.items():
+                values[name] = self.evaluate(written, scope, where) if isinstance(written, Expr) else written
+        except Poisoned:
+            return None
+        key = (operation.operator.key, tuple(values), _frozen(tuple(values.values())))
+        known = self._operators.get(key)
+        if known is not None:
+            return known
+        try:
+            operator = operation.operator(**values)
+        except ValidationError as error:
+            for found in error.errors():
+                field = str(found["loc"][0]) if found["loc"] else ""
+                written = operation.fields.get(field)
+                span = written.span if isinstance(written, Expr) else operation.span
+                message = found["msg"].removeprefix("Value error, ")
+                message = message.replace("Input should be", "must be")
+                self.problems.add(f"{operation.operator.key}: {field} {message}", span or operation.span, where=where)
+            return None
+        if isinstance(operator, Module) and operator.trusted_only and not self._trust:
+            self.problems.add(
+                f"module '{operator.type[:80]}' is not on the list of torch.nn classes a spec may name",
+                operation.span, where=where,
+                hint="if you trust this spec, load it with trust=True (--trust)",
+            )  # fmt: skip
+            return None
+        self._operators[key] = operator
+        return operator
+
+    def default(self, key: str, **fields: Any) -> Operator:
+        """An operator of the compiler's own making."""
+        return BY_KEY[key](**fields)
+
+    def add(
+        self, name: str, op: Operator, inputs: Sequence[Signal], span: Span | None = None,
+        labels: Sequence[str] = (), where: str | None = None, hint: str | None = None,
+    ) -> Signal:  # fmt: skip
+        """A node more; None, having told why, if the operator cannot take its inputs.
+
+        `labels` name the operands in messages, `hint` is what to do about operands of different shapes.
+        """
+        sources = [source for source in inputs if source is not None]
+        if len(sources) < len(inputs):
+            return None
+        if len(self.nodes) > limits.MAX_OPERATORS:
+            self.problems.add(f"the network has more than {limits.MAX_OPERATORS:,} operators", span, where=name)
+            self.problems.check()
+        self._operands += len(sources)
+        if self._operands > limits.MAX_OPERANDS:
+            self.problems.add(f"the network has more than {limits.MAX_OPERANDS:,} connections", span, where=name)
+            self.problems.check()
+        if name in self.nodes:
+            self.problems.add(f"two operators are called '{name}'", span, hint="give one of them another `name`")
+            return None
+        shapes = tuple(source.shape for source in sources)
+        try:
+            if isinstance(op, Add) and labels and len(set(shapes)) > 1:
+                raise ShapeError(_unequal(shapes, labels), hint)
+            shape = op.shape(shapes)
+            params, macs = op.params(shapes), op.macs(shapes)
+            reduction = _reduction(op, sources, shape)
+        except ShapeError as error:
+            self.problems.add(str(error), span, hint=error.hint, where=where or name)
+            return None
+        node = Node(name, op, tuple(source.name for source in sources), shape, params, macs, reduction, span)
+        self.nodes[name] = node
+        return node
+
+
+def _unequal(shapes: Sequence[Shape], labels: Sequence[str]) -> str:
+    """Both sides of an impossible addition by name and shape."""
+    other = next(i for i, shape in enumerate(shapes) if shape != shapes[0])
+    return (
+        f"the addition joins {show_shape(shapes[0])} ({labels[0]}) with {show_shape(shapes[other])} ({labels[other]})"
+    )
+
+
+def _reduction(op: Operator, sources: Sequence[Node], shape: Shape) -> Shape | None:
+    rank = len(shape) - 1
+    widest = max(sources, key=lambda source: len(source.shape), default=None)
+    if not rank or widest is None:
+        return None if not rank else (1,) * rank
+    before = widest.reduction or (1,) * rank
+    own = op.reduction(rank) if not op.joins else (1,) * rank
+    return tuple(a * b for a, b in zip(before, own, strict=True))
+
+
+def _frozen(value: Any) -> Any:
+    """A hashable stand-in for a field's values; 1, 1.0 and true stay apart."""
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(entry) for entry in value)
+    if isinstance(value, Mapping):
+        return tuple((key, _frozen(entry)) for key, entry in value.items())
+    return (type(value), value)
+
+
+def quotient(end: Node, start: Node) -> int | list[int]:
+    """The stride from one signal to another: the quotient of their reductions, a list where dimensions differ.
+
+    Raises `ShapeError` where one of them is a vector or the signal grows again.
+    """
+    if end.reduction is None or start.reduction is None:
+        if end.reduction is None and start.reduction is None:
+            return 1
+        raise ShapeError(f"{show_shape(start.shape)} cannot be joined with {show_shape(end.shape)}: one is a vector")
+    if len(end.reduction) != len(start.reduction) or any(e % s for e, s in zip(end.reduction, start.reduction, strict=True)):
+        raise ShapeError(f"no stride leads from reduction {start.reduction} to {end.reduction}")
+    strides = [e // s for e, s in zip(end.reduction, start.reduction, strict=True)]
+    return strides[0] if len(set(strides)) == 1 else strides
+
+
+def strided(stride: int | list[int]) -> bool:
+    """Whether a stride downsamples: any of it above 1."""
+    return max(stride) > 1 if isinstance(stride, list) else stride > 1

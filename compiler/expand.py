@@ -1,0 +1,248 @@
+"""Expansion: a spec's stages, blocks, levels and skips become one graph of operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.compiler.blocks import Place, expand_block, shortcut_scope
+from archspec.compiler.builder import Builder, Signal
+from archspec.compiler.flat import expand_flat
+from archspec.compiler.levels import LevelSpan, level_spans
+from archspec.compiler.outputs import output_nodes
+from archspec.compiler.paths import Paths, scope_at
+from archspec.compiler.references import check_references
+from archspec.compiler.skips import STEM, Edge, skip_edges
+from archspec.compiler.source import input_node
+from archspec.compiler.table import Row, stage_table
+from archspec.errors import SpecError, suggest
+from archspec.expressions import EvaluationError, Poisoned
+from archspec.graph import Graph
+from archspec.items import Path
+from archspec.ops import Operator, ShapeError
+from archspec.ops.base import whole
+from archspec.resolve import Spec
+
+
+def expand(spec: Spec) -> Graph:
+    """The graph of a spec. Raises `SpecError` with everything found wrong."""
+    builder = Builder(spec.trust)
+    check_references(spec.document, builder.problems)
+    builder.problems.check()
+    start = input_node(spec, builder)
+    paths = Paths(spec.document.paths, builder)
+    try:
+        if spec.document.graph is not None:
+            kinds, end = {}, expand_flat(spec.document, spec.params, start, paths, builder)
+        else:
+            network = _Network(spec, builder, paths)
+            kinds, end = network.kinds, network.expand(start)
+    except SpecError as error:
+        builder.problems.extend(error.problems)
+    builder.problems.check()
+    outputs = output_nodes(spec.document.outputs, end, builder)
+    builder.problems.check()
+    return Graph(spec.name, builder.nodes.values(), outputs, spec.document.init, kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Join:
+    """A shortcut from outside that ends in a block: what starts it, its path, its place among the names."""
+
+    source: str
+    path: Path
+    prefix: str
+    label: str
+
+
+class _Network:
+    """One expansion of the staged form; `signals` are the outputs of blocks and the inputs of level spans."""
+
+    def __init__(self, spec: Spec, builder: Builder, paths: Paths) -> None:
+        self.spec, self.document, self.builder, self.paths = spec, spec.document, builder, paths
+        self.kinds: dict[str, str] = {}
+        self.signals: dict[str, Signal] = {}
+
+    def expand(self, start: Signal) -> Signal:
+        document, params = self.document, self.spec.params
+        signal = self.paths.run(document.stem, [start], "stem", scope_at(params, start), where="stem")
+        if document.stages is None:
+            self.refuse_without_stages()
+        else:
+            rows = self.truncated(stage_table(document.stages, params, self.builder.problems))
+            signal = self.stages(rows, signal)
+        if document.until is not None:
+            return signal
+        return self.paths.run(document.head, [signal], "head", scope_at(params, signal), where="head")
+
+    def refuse_without_stages(self) -> None:
+        for name in ("levels", "skips", "drop_path", "until"):
+            if getattr(self.document, name):
+                self.builder.problems.add(f"`{name}` needs stages", self.document.span)
+
+    def truncated(self, rows: list[Row]) -> list[tuple[Row, int]]:
+        """Each stage with how many of its blocks are kept: all, unless `until` cuts the network off."""
+        kept = [(row, row.count) for row in rows]
+        until = self.document.until
+        if until is None or not rows:
+            return kept
+        stage, _, block = until.partition(".")
+        for i, (row, count) in enumerate(kept):
+            if stage == f"stage{row.number}" and (not block or block.isdecimal() and int(block) < count):
+                return [*kept[:i], (row, int(block) + 1 if block else count)]
+        known = [f"stage{row.number}" for row in rows]
+        value = self.spec.data.get("until")
+        self.builder.problems.add(
+            f"until: there is no stage or block '{until[:60]}'", value and value.span, hint=suggest(until, known)
+        )
+        return kept
+
+    def stages(self, rows: Sequence[tuple[Row, int]], signal: Signal) -> Signal:
+        addresses = [[f"stage{row.number}.{i}" for i in range(count)] for row, count in rows]
+        blocks = [address for stage in addresses for address in stage]
+        spans = self.level_spans(rows)
+        edges = skip_edges(self.document.skips, addresses, self.spec.params, self.spec.rules, self.builder.problems)
+        self.builder.problems.check()
+        joins, widenings = self.joins(blocks, spans, edges), _by_target(edges, "concat")
+        drop_paths = self.drop_paths(blocks)
+        span_starts = {blocks[span.first] for span in spans}
+        self.signals[STEM] = signal
+        for row, count in rows:
+            scope = {**self.spec.params, **row.columns, "stage": row.number, "stages": len(rows), "count": row.count}
+            enter = scope_at(scope, signal)
+            signal = self.paths.run(
+                row.enter, [signal], f"stage{row.number}.enter", enter, where=f"stage{row.number}.enter"
+            )
+            for index in range(count):
+                address = f"stage{row.number}.{index}"
+                if address in span_starts:
+                    self.signals[f"input of {address}"] = signal
+                signal = self.widened(address, signal, widenings.get(address, ()))
+                signal = self.block(row, index, scope, signal, joins.get(address, ()), drop_paths.get(address))
+                self.signals[address] = signal
+        return signal
+
+    def block(
+        self, row: Row, index: int, scope: Mapping[str, Any], signal: Signal, joins: Sequence[_Join],
+        drop_path: Operator | None,
+    ) -> Signal:  # fmt: skip
+        address = f"stage{row.number}.{index}"
+        name = row.block(index)
+        if name is None:
+            self.builder.problems.add(
+                f"stage {row.number} has {row.count} block{'s' * (row.count > 1)}, and no block is named for position {index}",
+                row.blocks.span, hint="name `only` for a stage of one block, `middle` for the others",
+            )  # fmt: skip
+            return None
+        block = self.document.blocks[name]
+        self.kinds[address] = name
+        stride = row.columns["stride"] if index == 0 else 1
+        local = {
+            **scope, "index": index, "first": index == 0, "last": index == row.count - 1, "stride": stride,
+            "downsampled": max(stride) > 1 if isinstance(stride, list) else stride > 1,
+        }  # fmt: skip
+        place = Place(address, block, local, drop_path, block.span)
+        joiner = (lambda target: self.joined(joins, target)) if joins else None
+        return expand_block(place, signal, self.paths, self.builder, joiner)
+
+    def joins(self, blocks: Sequence[str], spans: Sequence[LevelSpan], edges: Sequence[Edge]) -> dict[str, list[_Join]]:
+        """What joins each block's closing addition: levels from inner to outer, then skips."""
+        found: dict[str, list[_Join]] = {}
+        for span in sorted(spans, key=lambda span: -span.level):
+            assert self.document.levels is not None
+            join = _Join(f"input of {blocks[span.first]}", self.document.levels.path, f"levels.{span.name}", f"level {span.name}")
+            found.setdefault(blocks[span.last], []).append(join)
+        for target, edges_here in _by_target(edges, "add").items():
+            for edge in edges_here:
+                join = _Join(edge.source, edge.path, f"skips.{edge.name}", f"skip from {edge.source}")
+                found.setdefault(target, []).append(join)
+        return found
+
+    def joined(self, joins: Sequence[_Join], target: Signal) -> list[tuple[str, Signal]]:
+        """The signals that join an addition whose first operand is `target`."""
+        return [(join.label, self.shortcut(join, self.signals[join.source], target)) for join in joins]
+
+    def shortcut(self, join: _Join, source: Signal, target: Signal) -> Signal:
+        """A level's or skip's path from `source`, to reach the shape of `target`."""
+        try:
+            scope = shortcut_scope(self.spec.params, source, target)
+        except ShapeError as error:
+            self.builder.problems.add(str(error), join.path.span, where=join.prefix)
+            return None
+        return self.paths.run(join.path, [source], join.prefix, scope, where=join.prefix)
+
+    def widened(self, address: str, signal: Signal, edges: Sequence[Edge]) -> Signal:
+        """A block's input with the skips that widen it alongside."""
+        if not edges:
+            return signal
+        operands = [signal]
+        for edge in edges:
+            join = _Join(edge.source, edge.path, f"skips.{edge.name}", f"skip from {edge.source}")
+            source = self.signals[edge.source]
+            try:
+                scope = shortcut_scope(self.spec.params, source, signal)
+            except ShapeError as error:
+                self.builder.problems.add(str(error), edge.skip.span, where=join.prefix)
+                continue
+            scope["out"] = scope["channels"]
+            scope["changed"] = scope["downsampled"]
+            operands.append(self.paths.run(edge.path, [source], join.prefix, scope, where=join.prefix))
+        span = edges[0].skip.span
+        return self.builder.add(f"{address}.concat", self.builder.default("concat"), operands, span, where=address)
+
+    def level_spans(self, rows: Sequence[tuple[Row, int]]) -> list[LevelSpan]:
+        levels = self.document.levels
+        if levels is None or not rows:
+            return []
+        numbers = []
+        for name, expr in (("m", levels.m), ("split", levels.split)):
+            try:
+                number = whole(expr(self.spec.params))
+                if number < (2 if name == "split" else 1):
+                    raise ValueError(f"must be at least {2 if name == 'split' else 1}, not {number}")
+                numbers.append(number)
+            except EvaluationError as error:
+                self.builder.problems.extend([error.problem])
+            except ValueError as error:
+                self.builder.problems.add(f"levels: {name} {error}", expr.span)
+            except Poisoned:
+                pass
+        if len(numbers) < 2:
+            return []
+        try:
+            return level_spans([count for _, count in rows], *numbers)
+        except ValueError as error:
+            self.builder.problems.add(f"levels: {error}", levels.m.span)
+            return []
+
+    def drop_paths(self, blocks: Sequence[str]) -> dict[str, Operator]:
+        """The stochastic depth of each block: p_l = 1 - (l / L) (1 - p_L) for block l of L where it decays."""
+        rule = self.document.drop_path
+        if rule is None:
+            return {}
+        try:
+            survival = self.builder.evaluate(rule.survival, self.spec.params, "drop_path")
+            if isinstance(survival, bool) or not isinstance(survival, int | float) or not 0 <= survival <= 1:
+                raise ValueError(f"must be between 0 and 1, not {survival}")
+        except Poisoned:
+            return {}
+        except ValueError as error:
+            self.builder.problems.add(f"drop_path: survival {error}", rule.survival.span)
+            return {}
+        total = len(blocks)
+        return {
+            address: self.builder.default(
+                "drop_path", unit=rule.unit, rescale=rule.rescale,
+                survival=1 - (i + 1) / total * (1 - survival) if rule.decay == "linear" else survival,
+            )
+            for i, address in enumerate(blocks)
+        }  # fmt: skip
+
+
+def _by_target(edges: Sequence[Edge], join: str) -> dict[str, list[Edge]]:
+    found: dict[str, list[Edge]] = {}
+    for edge in edges:
+        if edge.join == join:
+            found.setdefault(edge.target, []).append(edge)
+    return found

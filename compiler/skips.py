@@ -1,0 +1,117 @@
+"""Skips between blocks: explicit edges, and edges that rules make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archspec import limits
+from archspec.errors import Problems, suggest
+from archspec.expressions import EvaluationError, Poisoned
+from archspec.items import Path
+from archspec.schema import Skip
+from archspec.topologies import RuleError, Rules
+
+STEM = "stem"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A skip from the output of one block (or the stem) to another block."""
+
+    source: str
+    target: str
+    path: Path
+    join: str
+    skip: Skip
+
+    @property
+    def name(self) -> str:
+        return f"{self.source.replace('.', '_')}_to_{self.target.replace('.', '_')}"
+
+
+def skip_edges(
+    skips: Sequence[Skip], stages: Sequence[Sequence[str]], params: Mapping[str, Any], rules: Rules, problems: Problems
+) -> list[Edge]:
+    """The edges of a spec over its blocks' addresses by stage: those written, then those that rules add to them."""
+    blocks = [address for stage in stages for address in stage]
+    order = {STEM: -1, **{address: i for i, address in enumerate(blocks)}}
+    ends = {stage[0].partition(".")[0]: stage[-1] for stage in stages}
+    edges: dict[tuple[str, str, str], Edge] = {}
+    for skip in skips:
+        if skip.rule is None:
+            edge = _written(skip, order, ends, problems)
+            if edge is None:
+                continue
+            if (edge.source, edge.target, edge.join) in edges:
+                problems.add(f"the skip from {edge.source} to {edge.target} is given twice", skip.span, hint="remove one")
+            edges[edge.source, edge.target, edge.join] = edge
+    for skip in skips:
+        if skip.rule is None:
+            continue
+        for edge in _made(skip, stages, order, params, rules, problems):
+            edges.setdefault((edge.source, edge.target, edge.join), edge)
+            if len(edges) > limits.MAX_OPERANDS:
+                problems.add(f"the skips are more than {limits.MAX_OPERANDS:,}", skip.span)
+                problems.check()
+    return sorted(edges.values(), key=lambda edge: (order[edge.target], order[edge.source]))
+
+
+def _written(skip: Skip, order: Mapping[str, int], ends: Mapping[str, str], problems: Problems) -> Edge | None:
+    for field in skip.__pydantic_extra__ or {}:
+        problems.add(f"a skip has no field '{field[:60]}'", skip.span, hint=suggest(field, ["from", "to", "path", "join", "rule", "within"]))
+    if skip.source is None or skip.to is None:
+        problems.add("a skip needs `from` and `to`, or a `rule`", skip.span, hint="as in {from: stage1.0, to: stage1.2}")
+        return None
+    source = ends.get(skip.source, skip.source)
+    for address, role in ((source, "from"), (skip.to, "to")):
+        if address not in order or role == "to" and address == STEM:
+            known = list(order) if role == "from" else [block for block in order if block != STEM]
+            problems.add(f"there is no block '{address[:60]}' to skip {role}", skip.span, hint=suggest(address, known))
+            return None
+    if order[source] >= order[skip.to]:
+        problems.add(f"the skip from {source} to {skip.to} runs backwards", skip.span, hint="a skip leads to a later block")
+        return None
+    return Edge(source, skip.to, skip.path, skip.join, skip)
+
+
+def _made(
+    skip: Skip, stages: Sequence[Sequence[str]], order: Mapping[str, int], params: Mapping[str, Any], rules: Rules,
+    problems: Problems,
+) -> list[Edge]:  # fmt: skip
+    name = skip.rule or ""
+    if name not in rules.functions:
+        problems.add(f"there is no rule '{name[:60]}'", skip.span, hint=suggest(name, rules.functions))
+        return []
+    if skip.source is not None or skip.to is not None:
+        problems.add("a rule makes its own edges: leave out `from` and `to`", skip.span)
+        return []
+    try:
+        fields = {field: expr(params) for field, expr in (skip.__pydantic_extra__ or {}).items()}
+    except EvaluationError as error:
+        problems.extend([error.problem])
+        return []
+    except Poisoned:
+        return []
+    found: list[Edge] = []
+    try:
+        for points in _sequences(stages, skip.within):
+            for source, target in rules.pairs(name, points, fields):
+                if source not in order or target not in order or order[source] >= order[target]:
+                    raise RuleError(f"the rule '{name}' made the impossible skip {source} -> {target}")
+                found.append(Edge(source, target, skip.path, skip.join, skip))
+                if len(found) > limits.MAX_OPERANDS:
+                    raise RuleError(f"the rule '{name}' makes more than {limits.MAX_OPERANDS:,} skips")
+    except RuleError as error:
+        problems.add(str(error), skip.span)
+        return []
+    return found
+
+
+def _sequences(stages: Sequence[Sequence[str]], within: str) -> list[list[str]]:
+    """Points for a rule: the signal that enters, then the blocks; of the whole network or of each stage."""
+    if within == "network":
+        return [[STEM, *(address for stage in stages for address in stage)]]
+    entering = [STEM, *(stage[-1] for stage in stages)]
+    return [[before, *stage] for before, stage in zip(entering, stages, strict=False)]
