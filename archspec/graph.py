@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 _UNIT = re.compile(r"(stage[0-9]+\.(?:[0-9]+|enter)|levels\.\w+|skips\.\w+)(?:\.|\Z)")
 _BLOCK = re.compile(r"stage([0-9]+)\.([0-9]+)\Z")
+
+
+@lru_cache(maxsize=1 << 16)
+def _unit_of(name: str) -> str:
+    match = _UNIT.match(name)
+    return match.group(1) if match else name.partition(".")[0]
 
 
 class Source(Operator):
@@ -65,8 +71,7 @@ class Node:
     @property
     def unit(self) -> str:
         """The part of the network it belongs to: `stem`, `stage1.0`, `stage2.enter`, `levels.root`, `head`."""
-        match = _UNIT.match(self.name)
-        return match.group(1) if match else self.name.partition(".")[0]
+        return _unit_of(self.name)
 
     @property
     def local(self) -> str:
@@ -142,6 +147,9 @@ class Graph:
         return (list(self), self.outputs, self.init) == (list(other), other.outputs, other.init)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Graph:
+        return self
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self.nodes) - 1} operators, {self.params:,} parameters)"

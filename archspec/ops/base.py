@@ -103,7 +103,8 @@ class ModuleCall:
 
     `init` names the part of the spec's `init` that fills its weight, `fills` the parameters with a constant value.
     `values` are numbers that differ between otherwise equal blocks: they become tensors of the instance, not of the
-    class, since a changing Python number would make `torch.compile` compile every block anew.
+    class, since a changing Python number would make `torch.compile` compile every block anew. An `opaque` class is
+    one whose constructor may do anything: it is called for each instance, and fills its own parameters.
     """
 
     target: str
@@ -111,6 +112,7 @@ class ModuleCall:
     init: str | None = None
     fills: tuple[tuple[str, float], ...] = ()
     values: tuple[tuple[str, float], ...] = ()
+    opaque: bool = False
 
 
 @dataclass(frozen=True, slots=True)

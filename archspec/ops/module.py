@@ -69,7 +69,7 @@ class Module(Operator):
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         target = self.type if "." in self.type else f"torch.nn.{self.type}"
-        return ModuleCall(target, (*self.args, *self.words))
+        return ModuleCall(target, (*self.args, *self.words), opaque=True)
 
     def label(self) -> str:
         return self.type.rpartition(".")[2]

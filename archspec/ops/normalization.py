@@ -96,7 +96,7 @@ class LayerNorm(Operator):
         return 2 * inputs[0][0] if self.affine else 0
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
-        target = "torch.nn.LayerNorm" if len(inputs[0]) == 1 else "archspec.compiler.runtime.ChannelLayerNorm"
+        target = "torch.nn.LayerNorm" if len(inputs[0]) == 1 else "archspec.compiler.layers.ChannelLayerNorm"
         arguments = [("normalized_shape", inputs[0][0])]
         optional = [("eps", self.eps, 1e-5), ("elementwise_affine", self.affine, True)]
         return ModuleCall(target, _given(arguments, optional))

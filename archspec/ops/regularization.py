@@ -45,7 +45,7 @@ class DropPath(Operator):
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         return ModuleCall(
-            "archspec.compiler.runtime.DropPath",
+            "archspec.compiler.layers.DropPath",
             (("unit", self.unit), ("rescale", self.rescale)),
             values=(("survival", self.survival),),
         )

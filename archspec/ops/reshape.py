@@ -124,4 +124,4 @@ class Identity(Operator):
     overwritable: ClassVar[bool] = False  # its input under another name
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
-        return FunctionCall("archspec.compiler.runtime.identity")
+        return FunctionCall("archspec.compiler.layers.identity")

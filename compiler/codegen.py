@@ -1,0 +1,153 @@
+"""From a plan to a class: an fx graph of the unit, the code that torch.fx prints for it, and a module class around it.
+
+One class and one uniquely named forward per plan, in a cache of the whole process: what `torch.compile` needs to
+compile a signature once, and what lets copies and unpickled modules share their class with the originals.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
+
+import torch
+from torch import fx, nn
+
+from archspec.compiler.modules import target
+from archspec.compiler.outline import Plan, Reference
+from archspec.ops import FunctionCall, ModuleCall, Operand
+
+
+class Block(nn.Module):
+    """A unit of a network. Subclasses are generated, one per plan; siblings are instances of one subclass."""
+
+    plan: ClassVar[Plan]
+    fx_graph: ClassVar[fx.Graph]
+    """The unit's graph, whose printed code is the class's forward."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _bare, (self.plan,), self.__dict__.copy()
+
+
+def _bare(plan: Plan) -> Block:
+    """An instance without its state, for copying and unpickling."""
+    cls = block_class(plan)
+    return cls.__new__(cls)
+
+
+_classes: WeakValueDictionary[Plan, type[Block]] = WeakValueDictionary()
+
+
+def block_class(plan: Plan) -> type[Block]:
+    """The class of a plan, made on first demand."""
+    known = _classes.get(plan)
+    if known is not None:
+        return known
+    digest = hashlib.sha256(repr((plan.steps, plan.inputs, plan.outputs)).encode()).hexdigest()[:8]
+    label = re.sub(r"\W", "_", plan.label) or "block"
+    graph = _plan_graph(plan)
+    forward = _compiled(graph, f"forward_{label}_{digest}")
+    name = f"{label[0].upper()}{label[1:]}_{digest}"
+    body = {"plan": plan, "fx_graph": graph, "forward": forward, "__module__": __name__, "__qualname__": name}
+    cls = _classes[plan] = type(name, (Block,), body)
+    return cls
+
+
+def emit_call(
+    graph: fx.Graph, name: str, module: str, call: ModuleCall | FunctionCall, operands: Sequence[fx.Node]
+) -> list[fx.Node]:
+    """The fx nodes of one call, the last of which gives its value: a module's call, or a function's, folded over more
+    than two operands where need be. `module` is the path of the submodule a module call uses."""
+    if isinstance(call, ModuleCall):
+        return [graph.create_node("call_module", module, tuple(operands), {}, name)]
+    function, arguments = target(call.target), dict(call.arguments)
+    if not call.fold:
+        args = tuple(_argument(argument, operands) for argument in call.args)
+        return [graph.create_node("call_function", function, args, arguments, name)]
+    nodes, value = [], operands[0]
+    for i, operand in enumerate(operands[1:], start=1):
+        last = i == len(operands) - 1
+        value = graph.create_node("call_function", function, (value, operand), arguments, name if last else f"{name}_of_{i + 1}")
+        nodes.append(value)
+    return nodes
+
+
+def _argument(argument: Any, operands: Sequence[fx.Node]) -> Any:
+    if isinstance(argument, Operand):
+        return operands[argument.index]
+    if isinstance(argument, tuple):
+        return tuple(_argument(entry, operands) for entry in argument)
+    return argument
+
+
+def identifier(name: str) -> str:
+    """An address as a name in generated code: `branch.conv1` is branch_conv1."""
+    return name.replace(".", "_")
+
+
+def input_names(count: int) -> list[str]:
+    """Names of a unit's inputs: the block's own is x."""
+    return ["x"] if count == 1 else [f"x{i}" for i in range(count)]
+
+
+def _plan_graph(plan: Plan) -> fx.Graph:
+    graph = fx.Graph()
+    values: dict[Reference, fx.Node] = {}
+    for i, name in enumerate(input_names(plan.inputs)):
+        values[i] = graph.create_node("placeholder", name, (), {}, name)
+    for step in plan.steps:
+        nodes = emit_call(graph, identifier(step.name), step.name, step.call, [values[source] for source in step.inputs])
+        for node in nodes:
+            annotate(node, step.name, step.origin)
+        values[step.name] = nodes[-1]
+    outputs = tuple(values[reference] for reference in plan.outputs)
+    graph.output(outputs[0] if len(outputs) == 1 else outputs)
+    return graph
+
+
+def annotate(node: fx.Node, address: str, origin: str) -> None:
+    """Writes a node's provenance where torch's own tools look for it."""
+    node.meta["archspec"] = {"address": address, "source": origin}
+    if origin:
+        file, line, _ = origin.rsplit(":", 2) if origin.count(":") >= 2 else (origin, "1", "1")
+        node.stack_trace = f'  File "{file}", line {line}, in {address}\n'
+
+
+def _compiled(graph: fx.Graph, name: str) -> Callable[..., Any]:
+    """The forward that torch.fx prints for a graph, under a name of its own; tracebacks show its lines."""
+    code = graph.python_code("self")
+    source = re.sub(r"def forward\(", f"def {name}(", code.src, count=1)
+    namespace: dict[str, Any] = dict(code.globals)
+    file = f"<archspec {name}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    exec(compile(source, file, "exec"), namespace)  # code generated from a checked graph, never text of a spec
+    forward: Callable[..., Any] = namespace[name]
+    return forward
+
+
+def assemble(cls: type[Block], modules: Mapping[str, nn.Module]) -> Block:
+    """An instance of a block class with its submodules, which may lie at dotted names."""
+    block = cls.__new__(cls)
+    nn.Module.__init__(block)
+    for name, module in modules.items():
+        attach(block, name, module)
+    return block
+
+
+def attach(root: nn.Module, name: str, module: nn.Module) -> None:
+    """Puts a module at a dotted name below a root, making plain modules on the way."""
+    *parents, last = name.split(".")
+    for part in parents:
+        children = root._modules
+        if part not in children:
+            children[part] = nn.Module()
+        root = children[part]  # type: ignore[assignment]
+    root._modules[last] = module
+
+
+def default_dtype() -> torch.dtype:
+    """The dtype parameters get unless said otherwise."""
+    return torch.get_default_dtype()

@@ -1,0 +1,55 @@
+"""The few layers that torch does not have. Generated models use them beside torch's own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+
+def identity(x: Tensor) -> Tensor:
+    """The signal itself."""
+    return x
+
+
+def gate(a: Tensor, b: Tensor) -> Tensor:
+    """A map (N, C, *S) times a vector (N, C), channel by channel; in either order."""
+    signal, factor = (a, b) if a.ndim >= b.ndim else (b, a)
+    return signal * factor.reshape(factor.shape + (1,) * (signal.ndim - factor.ndim))
+
+
+class ChannelLayerNorm(nn.LayerNorm):
+    """Layer normalisation over the channels at each position: (N, C, *S) -> (N, C, *S)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class DropPath(nn.Module):
+    """Stochastic depth (Huang et al., arXiv 1603.09382): drops its input in training, shape unchanged.
+
+    `unit`: one draw for the mini-batch, or one per sample. Without `rescale`, a survivor passes as it is and
+    evaluation multiplies by the survival probability; with it, a survivor is divided by that and evaluation passes.
+    The probability is a tensor of the instance, so that compiled code is shared by blocks that differ in it alone.
+    """
+
+    survival: Tensor
+
+    def __init__(self, unit: Literal["batch", "sample"] = "batch", rescale: bool = False, survival: float = 1.0) -> None:
+        super().__init__()
+        self.unit, self.rescale = unit, rescale
+        self.register_buffer("survival", torch.tensor(survival), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x if self.rescale else x * self.survival.to(x.dtype)
+        count = 1 if self.unit == "batch" else x.shape[0]
+        keep = (torch.rand(count, device=x.device) < self.survival).to(x.dtype)
+        if self.rescale:
+            keep = keep / self.survival.clamp(min=torch.finfo(x.dtype).tiny).to(x.dtype)
+        return x * keep.reshape(-1, *(1,) * (x.ndim - 1))
+
+    def extra_repr(self) -> str:
+        survival = "?" if self.survival.is_meta else f"{self.survival.item():.3g}"
+        return f"survival={survival}, unit={self.unit}, rescale={self.rescale}"

@@ -1,0 +1,160 @@
+"""Lowering: a graph becomes an executable torch.fx.GraphModule.
+
+At block granularity the nodes of the top-level graph are the network's units (stem, blocks, level and skip
+projections, head), instances of one class per structural signature. At op granularity they are the operators. Both
+have the same state-dict keys, and the same weights from one seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import getitem
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import fx, nn
+
+from archspec.compiler.codegen import Block, annotate, assemble, attach, block_class, emit_call, identifier
+from archspec.compiler.modules import Factory
+from archspec.compiler.outline import Unit, call_of, outline
+from archspec.graph import Graph, Node
+from archspec.ops import ModuleCall
+
+Granularity: TypeAlias = Literal["block", "op"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a built network was lowered from."""
+
+    graph: Graph
+    granularity: Granularity
+    code: str = ""
+    """The forward as generated; a network whose forward differs has been edited since."""
+
+
+class Network(fx.GraphModule):
+    """A built network: a GraphModule that also knows the graph it came from, and copies and pickles as such."""
+
+    @property
+    def architecture(self) -> Graph:
+        """The archspec graph this network was built from."""
+        graph: Graph = self.meta["archspec"].graph
+        return graph
+
+    @property
+    def granularity(self) -> Granularity:
+        """Whether the nodes of its fx graph are blocks or operators."""
+        kind: Granularity = self.meta["archspec"].granularity
+        return kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuilds from the architecture, so that names, provenance and shared classes survive; a network whose fx
+        graph has been edited pickles as any GraphModule does."""
+        origin: Architecture = self.meta["archspec"]
+        if self.code != origin.code:
+            reduced: tuple[Any, ...] = super().__reduce__()
+            return reduced
+        state = {name: value for name, value in self.__dict__.items() if name not in _REBUILT}
+        return _rebuild, (origin.graph, origin.granularity, self._modules), state
+
+
+_REBUILT = ("_graph", "_modules", "meta", "_code")
+
+
+def _rebuild(graph: Graph, granularity: Granularity, modules: dict[str, nn.Module]) -> Network:
+    root = nn.Module()
+    root._modules.update(modules)
+    return _network(graph, granularity, root, outline(graph))
+
+
+def lower(
+    graph: Graph, granularity: Granularity = "block", device: torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> Network:  # fmt: skip
+    """The network of a graph, initialised as its `init` says from torch's global generator.
+
+    `device` and `dtype` default to torch's own (`torch.device` contexts count); on the meta device nothing is filled.
+    """
+    factory = Factory(graph.init, device or torch.get_default_device(), dtype or torch.get_default_dtype())
+    units = outline(graph)
+    root, made = nn.Module(), {}
+    for unit in units:
+        _make_unit(graph, unit, granularity, factory, root, made)
+    with torch.no_grad():
+        for node in graph:
+            if node.name in made:
+                factory.fill(*made[node.name])
+    return _network(graph, granularity, root, units)
+
+
+_Made: TypeAlias = dict[str, tuple[nn.Module, ModuleCall, tuple[tuple[str, float], ...]]]
+
+
+def _make_unit(
+    graph: Graph, unit: Unit, granularity: Granularity, factory: Factory, root: nn.Module, made: _Made
+) -> None:
+    """The modules of a unit, as a block or each at its own place."""
+    calls = [(step.name, node.name, step.call) for step, node in zip(unit.plan.steps, unit.nodes, strict=True)]
+    modules = {}
+    for local, name, call in calls:
+        if isinstance(call, ModuleCall):
+            module = modules[local] = factory.make(call)
+            made[name] = (module, call, unit.values.get(local, ()))
+            if granularity == "op" or unit.single:
+                attach(root, name, module)
+    if granularity == "block" and not unit.single:
+        attach(root, unit.address, assemble(block_class(unit.plan), modules))
+
+
+def _network(graph: Graph, granularity: Granularity, root: nn.Module, units: list[Unit]) -> Network:
+    top = fx.Graph()
+    values = {graph.input.name: top.create_node("placeholder", "x", (), {}, "x")}
+    annotate(values[graph.input.name], "input", str(graph.input.span or ""))
+    if granularity == "op":
+        for node in list(graph)[1:]:
+            _emit_node(top, graph, node, values)
+    else:
+        for unit in units:
+            _emit_unit(top, graph, unit, values)
+    outputs = {label: values[name] for label, name in graph.outputs.items()}
+    top.output(outputs["output"] if list(outputs) == ["output"] else outputs)
+    network = Network(root, top, class_name=_class_name(graph.name))
+    network.meta["archspec"] = Architecture(graph, granularity, network.code)
+    return network
+
+
+def _class_name(name: str) -> str:
+    """A spec's name as the name of a class."""
+    words = "".join(c if c.isalnum() else "_" for c in name)
+    return words if words[0].isalpha() else f"Net_{words}"
+
+
+def _emit_node(top: fx.Graph, graph: Graph, node: Node, values: dict[str, fx.Node]) -> None:
+    call = call_of(graph, node)
+    made = emit_call(top, identifier(node.name), node.name, call, [values[source] for source in node.inputs])
+    for part in made:
+        annotate(part, node.name, str(node.span or ""))
+        part.meta["archspec"]["shape"] = node.shape
+    values[node.name] = made[-1]
+
+
+def _emit_unit(top: fx.Graph, graph: Graph, unit: Unit, values: dict[str, fx.Node]) -> None:
+    if unit.single:
+        _emit_node(top, graph, unit.nodes[0], values)
+        return
+    operands = tuple(values[name] for name in unit.inputs)
+    called = top.create_node("call_module", unit.address, operands, {}, identifier(unit.address))
+    annotate(called, unit.address, str(unit.nodes[0].span or ""))
+    if len(unit.outputs) == 1:
+        values[unit.outputs[0]] = called
+        return
+    for i, name in enumerate(unit.outputs):
+        part = values[name] = top.create_node("call_function", getitem, (called, i), {}, identifier(name))
+        annotate(part, name, str(graph[name].span or ""))
+
+
+def blocks(network: nn.Module) -> Mapping[str, Block]:
+    """The units of a network built at block granularity, by address."""
+    return {name: module for name, module in network.named_modules() if isinstance(module, Block)}
