@@ -1,0 +1,22 @@
+"""Neural architectures as declarative graph specs, compiled to torch.fx.
+
+    import archspec
+
+    spec = archspec.load("iresnet404")        # a name of the zoo, or a .yaml file
+    archspec.summarize(spec).params           # 124524328, before a single weight exists
+    model = archspec.build(spec)              # a torch.fx.GraphModule
+
+Importing archspec, checking and summarising do not import torch.
+"""
+
+from archspec.api import Report, build, check, expand, load, summarize
+from archspec.errors import Problem, Span, SpecError
+from archspec.graph import Graph, Node
+from archspec.resolve import Spec
+from archspec.summary import Summary
+from archspec.version import __version__
+
+__all__ = [
+    "Graph", "Node", "Problem", "Report", "Span", "Spec", "SpecError", "Summary", "__version__", "build", "check",
+    "expand", "load", "summarize",
+]  # fmt: skip

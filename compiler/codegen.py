@@ -146,8 +146,3 @@ def attach(root: nn.Module, name: str, module: nn.Module) -> None:
             children[part] = nn.Module()
         root = children[part]  # type: ignore[assignment]
     root._modules[last] = module
-
-
-def default_dtype() -> torch.dtype:
-    """The dtype parameters get unless said otherwise."""
-    return torch.get_default_dtype()
