@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from archspec.api import Report
+    from archspec.compiler.lower import Granularity
     from archspec.summary import Summary
 
 
@@ -53,26 +54,23 @@ def _working(what: str) -> Iterator[None]:
         yield
 
 
-class _Reference(click.ParamType):
-    """A spec: a file, or a name of the zoo."""
-
-    name = "spec"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            path = zoo.locate(value)
-        except SpecError as error:
-            problem = error.problems[0]
-            self.fail(problem.message + (f"; {problem.hint}" if problem.hint else ""), param, ctx)
-        if not path.exists():
-            self.fail(f"there is no file {value}", param, ctx)
-        return value
+def _existing(ctx: click.Context | None, param: click.Parameter | None, value: str) -> str:
+    """A spec's file or name of the zoo, if there is one; else bad usage."""
+    try:
+        path = zoo.locate(value)
+    except SpecError as error:
+        problem = error.problems[0]
+        hint = f"; {problem.hint}" if problem.hint else ""
+        raise click.BadParameter(problem.message + hint, ctx, param) from None
+    if not path.exists():
+        raise click.BadParameter(f"there is no file {value}", ctx, param)
+    return value
 
 
 def _spec_options(command: Any) -> Any:
     command = click.option("--trust", is_flag=True, help="Let the spec's `module:` name any Python class.")(command)
     option = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Give a param, or anything by dotted keys, another value.")  # fmt: skip
-    return click.argument("spec", type=_Reference())(option(command))
+    return click.argument("spec", callback=_existing)(option(command))
 
 
 def _load(reference: str, settings: tuple[str, ...], trust: bool) -> Spec:
@@ -98,8 +96,8 @@ def main() -> None:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("build"), show_default=True, help="Where the folder of results goes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def build(
-    spec: str, settings: tuple[str, ...], trust: bool, device: str, dtype: str, batch: int, granularity: str,
-    compiled: bool, out: Path, as_json: bool,
+    spec: str, settings: tuple[str, ...], trust: bool, device: str, dtype: str, batch: int,
+    granularity: Granularity, compiled: bool, out: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Compile a spec, count it, prove its claims and run a forward pass.
 
@@ -188,7 +186,8 @@ def summary(spec: str, settings: tuple[str, ...], trust: bool, depth: str, form:
         click.echo(json.dumps(data, indent=1))
         return
     if depth == "op":
-        header, rows, total = tables.OP_HEADER, tables.op_rows(graph), None
+        header: Sequence[str] = tables.OP_HEADER
+        rows, total = tables.op_rows(graph), None
     else:
         header, rows, total = tables.STAGE_HEADER, tables.stage_rows(counted), tables.stage_total(counted)
     if form:
@@ -236,7 +235,7 @@ def _expanded(given: str) -> list[str]:
         if not found:
             raise click.UsageError(f"there is no .yaml file in {given}")
         return found
-    return [_Reference().convert(given, None, None)]
+    return [_existing(None, None, given)]
 
 
 def _checked(reference: str, trust: bool) -> dict[str, Any]:

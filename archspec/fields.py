@@ -126,5 +126,5 @@ def _locate(root: Data, loc: Sequence[Any]) -> tuple[Data, Any, Span | None]:
     node, parent, last = root, root, loc[-1] if loc else None
     for key in loc:
         if isinstance(node, Map) and key in node or isinstance(node, Seq) and isinstance(key, int) and key < len(node):
-            parent, node, last = node, node[key], key  # type: ignore[index]
+            parent, node, last = node, node[key], key
     return parent, last, node.span

@@ -91,8 +91,9 @@ def _item(data: Data, problems: list[Problem]) -> Item | None:
     if key == "use":
         return _use(body, span, problems)
     if not isinstance(body, Map):
-        hint = f"as in `{key}: {{out: 64}}`" if key in BY_KEY else suggest(str(key), [*BY_KEY, "use", "each"])
-        problems.append(Problem(f"'{key}' takes its fields as a mapping", body.span, hint))
+        known = [*BY_KEY, "use", "each"]
+        advice = f"as in `{key}: {{out: 64}}`" if key in known else suggest(str(key), known)
+        problems.append(Problem(f"'{key}' takes its fields as a mapping", body.span, advice))
         return None
     if key == "each":
         return _each(body, span, problems)

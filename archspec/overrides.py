@@ -13,7 +13,8 @@ OPEN = ("params", "paths", "blocks", "graph", "stages")  # sections whose keys a
 
 def from_arguments(values: Mapping[str, object]) -> dict[str, Data]:
     """Overrides from Python values. Raises `TypeError` for values no spec can hold."""
-    return {key: mark(value, Source(f"{key}={value!r}"[:200], str(value), inline=True)) for key, value in values.items()}
+    sources = {key: Source(f"{key}={value!r}"[:200], str(value), inline=True) for key, value in values.items()}
+    return {key: mark(value, sources[key]) for key, value in values.items()}
 
 
 def from_texts(texts: Iterable[str]) -> dict[str, Data]:

@@ -68,7 +68,7 @@ def from_source(
     name = document.name or (path.stem if path else "spec")
     if not _NAME.match(name):
         place = own.get("name")
-        problems.add(f"'{name[:60]}' cannot be a spec's name: letters, digits, _ - and . only", place and place.span)
+        problems.add(f"'{name[:60]}' cannot be a spec's name: letters, digits, _ - and . only", place.span if place else None)
     params = evaluate_params(document.params, problems)
     _check_kinds(before, params, overrides or {}, problems)
     _check_requirements(document, params, problems)
@@ -99,7 +99,8 @@ def _with_parents(own: Map, source: Source, path: Path | None) -> Map:
         if len(chain) >= limits.MAX_EXTENDS:
             raise SpecError([Problem(f"`extends` goes more than {limits.MAX_EXTENDS} files deep", reference.span)])
         if not parent.is_file():
-            hint = suggest(parent.name, (p.name for p in parent.parent.glob("*.yaml")) if parent.parent.is_dir() else ())
+            beside = [file.name for file in parent.parent.glob("*.yaml")] if parent.parent.is_dir() else []
+            hint = suggest(parent.name, beside)
             hint = hint if hint and hint.startswith("did") else "the path is relative to this file"
             raise SpecError([Problem(f"there is no file {zoo.display(parent)}", reference.span, hint)])
         seen.add(parent.resolve())
@@ -127,7 +128,8 @@ def evaluate_params(params: Mapping[str, Expr], problems: Problems) -> dict[str,
             why = "the language uses it itself" if taken else "it is not a name"
             problems.add(f"a param cannot be called '{name[:60]}': {why}", expr.span)
     try:
-        order = list(TopologicalSorter({name: expr.names & params.keys() for name, expr in params.items()}).static_order())
+        needs = {name: expr.names & params.keys() for name, expr in params.items()}
+        order = list(TopologicalSorter(needs).static_order())
     except CycleError as error:
         circle = list(reversed(error.args[1]))
         problems.add(f"params depend on each other in a circle: {' -> '.join(circle)}", params[circle[0]].span)

@@ -100,7 +100,8 @@ def _close(place: Place, operands: Sequence[tuple[str, Signal]], builder: Builde
     joined = [*operands, *(joiner(operands[0][1]) if joiner else ())]
     if len(joined) == 1:
         return joined[0][1]
-    labels, signals = zip(*joined, strict=True)
+    labels = [label for label, _ in joined]
+    signals = [signal for _, signal in joined]
     return builder.add(
         f"{place.address}.add", builder.default("add"), signals, place.span, labels, place.address, WIDEN
     )

@@ -94,7 +94,7 @@ class _Network:
         known = [f"stage{row.number}" for row in rows]
         value = self.spec.data.get("until")
         self.builder.problems.add(
-            f"until: there is no stage or block '{until[:60]}'", value and value.span, hint=suggest(until, known)
+            f"until: there is no stage or block '{until[:60]}'", value.span if value else None, hint=suggest(until, known)
         )
         return kept
 

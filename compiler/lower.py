@@ -22,6 +22,7 @@ from archspec.graph import Graph, Node
 from archspec.ops import ModuleCall
 
 Granularity: TypeAlias = Literal["block", "op"]
+_Made: TypeAlias = dict[str, tuple[nn.Module, ModuleCall, tuple[tuple[str, float], ...]]]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def lower(
     """
     factory = Factory(graph.init, device or torch.get_default_device(), dtype or torch.get_default_dtype())
     units = outline(graph)
-    root, made = nn.Module(), {}
+    root = nn.Module()
+    made: _Made = {}
     for unit in units:
         _make_unit(graph, unit, granularity, factory, root, made)
     with torch.no_grad():
@@ -87,9 +89,6 @@ def lower(
             if node.name in made:
                 factory.fill(*made[node.name])
     return _network(graph, granularity, root, units)
-
-
-_Made: TypeAlias = dict[str, tuple[nn.Module, ModuleCall, tuple[tuple[str, float], ...]]]
 
 
 def _make_unit(

@@ -7,10 +7,9 @@ again. Here a layer is made without memory once per build; copies get memory and
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -86,12 +85,12 @@ class Factory:
 
 def _fill_weight(weight: torch.Tensor, rule: Filling) -> None:
     """He et al., arXiv 1502.01852 (gain of ReLU), or Glorot and Bengio (gain 1)."""
-    mode = "fan_out" if rule.fan == "out" else "fan_in"
+    mode: Literal["fan_in", "fan_out"] = "fan_out" if rule.fan == "out" else "fan_in"
     match rule.method:
         case "he_normal":
             nn.init.kaiming_normal_(weight, mode=mode, nonlinearity="relu")
         case "he_uniform":
-            nn.init.kaiming_uniform_(weight, mode=mode, nonlinearity="relu", a=math.sqrt(0))
+            nn.init.kaiming_uniform_(weight, mode=mode, nonlinearity="relu")
         case "xavier_normal":
             nn.init.xavier_normal_(weight)
         case "xavier_uniform":

@@ -151,8 +151,10 @@ def _circular(graph: Graph, groups: Mapping[str, Any], owner: Mapping[str, str])
         return []
     import networkx
 
-    quotient = networkx.DiGraph(readers)
-    return [address for circle in networkx.strongly_connected_components(quotient) if len(circle) > 1 for address in circle]
+    quotient: networkx.DiGraph[str] = networkx.DiGraph()
+    quotient.add_edges_from((source, target) for source, targets in readers.items() for target in targets)
+    circles = networkx.strongly_connected_components(quotient)
+    return [address for circle in circles if len(circle) > 1 for address in sorted(circle)]
 
 
 def _ordered(units: Sequence[Unit], owner: Mapping[str, str]) -> list[Unit]:

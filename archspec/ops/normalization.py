@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from archspec.ops.base import (
@@ -75,7 +76,8 @@ class GroupNorm(Operator):
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         arguments = [("num_groups", self.groups), ("num_channels", inputs[0][0])]
-        return ModuleCall("torch.nn.GroupNorm", _given(arguments, [("eps", self.eps, 1e-5), ("affine", self.affine, True)]))
+        optional = [("eps", self.eps, 1e-5), ("affine", self.affine, True)]
+        return ModuleCall("torch.nn.GroupNorm", _given(arguments, optional))
 
     def label(self) -> str:
         return "GN"
@@ -105,6 +107,8 @@ class LayerNorm(Operator):
         return "LN"
 
 
-def _given(arguments: list[tuple[str, int]], optional: list[tuple[str, object, object]]) -> tuple[tuple[str, object], ...]:
+def _given(
+    arguments: Sequence[tuple[str, object]], optional: Sequence[tuple[str, object, object]]
+) -> tuple[tuple[str, object], ...]:
     """Arguments, with those optional ones that differ from torch's default."""
     return (*arguments, *((name, value) for name, value, default in optional if value != default))
