@@ -1,7 +1,5 @@
 """The pydantic models of a spec: what may be written where. No behaviour."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema

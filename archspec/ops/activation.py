@@ -1,7 +1,5 @@
 """Pointwise non-linearities, and softmax over channels. All keep the shape."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar, Literal
 
 from archspec.ops.base import FunctionCall, ModuleCall, Number, Operand, Operator, Role, Shapes, Switch

@@ -4,8 +4,6 @@ Shapes are tuples without the batch: `(channels, height, width)` for images, `(c
 video, `(features,)` for vectors. Nothing here imports torch: a call is named, and made by the lowering.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite

@@ -1,7 +1,5 @@
 """Operators that join several signals."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from archspec.ops.base import FunctionCall, Operand, Operator, Role, Shape, ShapeError, Shapes, show_shape

@@ -4,8 +4,6 @@ This is the one operator whose shape torch itself must tell, on its meta device,
 torch even to be checked.
 """
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Mapping
 from functools import lru_cache

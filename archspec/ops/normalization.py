@@ -1,7 +1,5 @@
 """Normalisations. All keep the shape."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Pooling over windows and over the whole map."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from archspec.ops.base import (

@@ -1,7 +1,5 @@
 """Operators that act only, or differently, in training."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from archspec.ops.base import ModuleCall, Operator, Probability, Role, Shapes, Switch

@@ -1,7 +1,5 @@
 """Operators without weights that rescale, reshape or pass a signal on."""
 
-from __future__ import annotations
-
 from math import prod
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Operators with weights that cost multiply-accumulates: convolution and linear."""
 
-from __future__ import annotations
-
 from math import prod
 from typing import ClassVar
 
