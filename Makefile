@@ -1,0 +1,46 @@
+# `make demo` and `make test` need nothing but Python 3.11+ and make: they make their own virtual environment.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint bench docs wheel clean help
+
+help:                     ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: $(VENV)/.installed  ## install, then build iresnet404: a 404-layer network from thirty lines of YAML
+	$(BIN)/archspec build specs/iresnet404.yaml
+
+test: $(VENV)/.tested     ## the test suite
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.tested     ## style, types and the claims of every spec
+	$(BIN)/ruff check archspec compiler tests examples benchmarks docs
+	$(BIN)/ruff format --check archspec compiler tests examples benchmarks docs
+	$(BIN)/mypy
+	$(BIN)/archspec check specs
+
+bench: $(VENV)/.tested    ## the figures of benchmarks/, as ratios within one run
+	for script in summary build step; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+
+docs: $(VENV)/.installed  ## the generated parts of README.md and docs/
+	$(BIN)/python docs/generate.py
+
+wheel: $(VENV)/.tested    ## a wheel under dist/
+	$(BIN)/python -m build --wheel --quiet
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+clean:                    ## remove what these targets made
+	rm -rf $(VENV) build dist *.egg-info
