@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.compiler.builder import Builder, Signal, quotient, strided
-from archspec.compiler.paths import Paths, scope_at
+from archspec.compiler.paths import Paths, Step, scope_at
 from archspec.compiler.wires import Strand, strands
 from archspec.errors import Span
 from archspec.expressions import UNKNOWN, Poisoned
-from archspec.items import Operation, Path, Use
+from archspec.items import Path, Use
 from archspec.ops import Add, Operator, ShapeError
 from archspec.schema import Block
 
@@ -95,7 +95,10 @@ def _label(wire: str, path: Path) -> str:
     return f"{wire} '{only.path}'" if isinstance(only, Use) else wire
 
 
-def _close(place: Place, operands: Sequence[tuple[str, Signal]], builder: Builder, joiner: Joiner | None) -> Signal:
+def _close(
+    place: Place, operands: Sequence[tuple[str, Signal]], builder: Builder, joiner: Joiner | None, *,
+    name: str = "add", span: Span | None = None,
+) -> Signal:  # fmt: skip
     """The sum of operands and of what joins from outside; a single operand passes."""
     joined = [*operands, *(joiner(operands[0][1]) if joiner else ())]
     if len(joined) == 1:
@@ -103,7 +106,7 @@ def _close(place: Place, operands: Sequence[tuple[str, Signal]], builder: Builde
     labels = [label for label, _ in joined]
     signals = [signal for _, signal in joined]
     return builder.add(
-        f"{place.address}.add", builder.default("add"), signals, place.span, labels, place.address, WIDEN
+        f"{place.address}.{name}", builder.default("add"), signals, span or place.span, labels, place.address, WIDEN
     )
 
 
@@ -148,23 +151,24 @@ def _output(
 ) -> Signal:  # fmt: skip
     """The output wire, whose operators are named directly under the block. What joins becomes part of its last
     addition; without one it gets an addition of its own."""
-
-    def run(path: Path) -> Signal:
-        return paths.run(path, sources, place.address, scope, where=place.address, labels=strand.inputs, hint=WIDEN)
-
-    if joiner is None:
-        return run(strand.ops)
-    items = strand.ops.items
-    adds = [i for i, item in enumerate(items) if isinstance(item, Operation) and item.operator is Add]
-    if not adds:
-        return _close(place, [("output", run(strand.ops))], builder, joiner)
-    if adds != [len(items) - 1]:
-        builder.problems.add(
-            "a shortcut from outside joins this block, and operators follow its addition", items[adds[0]].span,
-            where=place.address, hint="move them to `after`",
-        )  # fmt: skip
-        return None
-    if len(items) == 1:
-        return _close(place, list(zip(strand.inputs, sources, strict=True)), builder, joiner)
-    before = run(Path(items[:-1], strand.ops.span))
-    return _close(place, [("output", before)], builder, joiner)
+    closing: Step | None = None
+    if joiner is not None and len(sources) > 1:
+        try:
+            # What `use` and `when` make of the path decides, not how it is written.
+            steps = [step for step, _ in paths.active(strand.ops, scope, place.address)]
+        except Poisoned:
+            return None
+        closing = steps[0] if steps and steps[0].operation.operator is Add else None
+        if closing is not None and len(steps) > 1:
+            builder.problems.add(
+                "a shortcut from outside joins this block, and operators follow its addition", closing.operation.span,
+                where=place.address, hint="move them to `after`",
+            )  # fmt: skip
+            return None
+    if closing is not None:
+        operands = list(zip(strand.inputs, sources, strict=True))
+        return _close(place, operands, builder, joiner, name=closing.name, span=closing.operation.span)
+    signal = paths.run(
+        strand.ops, sources, place.address, scope, where=place.address, labels=strand.inputs, hint=WIDEN
+    )  # fmt: skip
+    return _close(place, [("output", signal)], builder, joiner)

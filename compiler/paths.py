@@ -47,13 +47,11 @@ class Paths:
         """
         inputs, signal = list(start), start[0]
         joined = len(inputs) == 1
-        for step in self.steps(path, scope, where):
-            local = {**scope, **dict(step.bindings)} if step.bindings else scope
-            try:
-                if not all(self._builder.evaluate(when, local, where, condition=True) for when in step.conditions):
-                    continue
-            except Poisoned:
-                return None
+        try:
+            steps = self.active(path, scope, where)
+        except Poisoned:
+            return None
+        for step, local in steps:
             operation = step.operation
             op = self._builder.operator(operation, local, where)
             if operation.operator.joins == joined:
@@ -71,6 +69,15 @@ class Paths:
             self._builder.problems.add("several inputs are not joined", path.span, hint="start with add, multiply or concat", where=where)
             return None
         return signal
+
+    def active(self, path: Path, scope: Mapping[str, Any], where: str) -> list[tuple[Step, Mapping[str, Any]]]:
+        """The operators of a path that are switched on, each with its scope. Raises `Poisoned`, having told why."""
+        found: list[tuple[Step, Mapping[str, Any]]] = []
+        for step in self.steps(path, scope, where):
+            local = {**scope, **dict(step.bindings)} if step.bindings else scope
+            if all(self._builder.evaluate(when, local, where, condition=True) for when in step.conditions):
+                found.append((step, local))
+        return found
 
     def steps(self, path: Path, scope: Scope, where: str) -> list[Step]:
         """The operators of a path in the order written, switched-off ones included, repeats numbered from 1.
