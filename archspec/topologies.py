@@ -44,10 +44,17 @@ class Rules:
         return iter(function(points, **fields))
 
 
+def _whole(value: Any, what: str, least: int | None = None) -> int:
+    """A whole number as the language has it: 4 and 4.0 are, 4.5 and true are not."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+    if not known or (least is not None and value < least):
+        raise RuleError(f"{what} must be a whole number" + (f" of at least {least}" if least is not None else ""))
+    return int(value)
+
+
 def every(points: Sequence[str], step: int) -> Iterator[Pair]:
     """A skip over every `step` blocks in turn, like a level of RoR with spans of fixed length."""
-    if isinstance(step, bool) or not isinstance(step, int) or step < 2:
-        raise RuleError("step must be a whole number of at least 2")
+    step = _whole(step, "step", least=2)
     for start in range(0, len(points) - step, step):
         yield points[start], points[start + step]
 
@@ -66,9 +73,7 @@ def random(points: Sequence[str], probability: float, seed: int = 0) -> Iterator
     """
     if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability <= 1:
         raise RuleError("probability must be between 0 and 1")
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise RuleError("seed must be a whole number")
-    draw = _random.Random(seed).random
+    draw = _random.Random(_whole(seed, "seed")).random
     for i, source in enumerate(points):
         for target in points[i + 2 :]:
             if draw() < probability:

@@ -96,8 +96,12 @@ def _made(
         return []
     found: list[Edge] = []
     try:
+        made: set[tuple[str, str]] = set()
         for points in _sequences(stages, skip.within):
             for source, target in rules.pairs(name, points, fields):
+                if (source, target) in made:
+                    raise RuleError(f"the rule '{name}' made the skip {source} -> {target} twice")
+                made.add((source, target))
                 if source not in order or target not in order or order[source] >= order[target]:
                     raise RuleError(f"the rule '{name}' made the impossible skip {source} -> {target}")
                 found.append(Edge(source, target, skip.path, skip.join, skip))

@@ -174,7 +174,9 @@ def test_levels_join_the_closing_addition_of_their_last_block() -> None:
 
 
 def test_one_joint_sum_of_all_levels_and_skips() -> None:
-    text = spec("m: 4", repeat="[2, 4]", rest="skips: [{from: stem, to: stage2.3, path: B}, {from: stage2.0, to: stage2.3}]")
+    text = spec(
+        "m: 4", repeat="[2, 4]", rest="skips: [{from: stem, to: stage2.3, path: B}, {from: stage2.0, to: stage2.3}]"
+    )
     graph = graph_of(text)
     assert graph["stage2.3.add"].inputs == (
         "stage2.3.branch.bn",
