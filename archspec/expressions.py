@@ -14,7 +14,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 from archspec import limits
@@ -148,13 +148,18 @@ def _power(a: Any, b: Any) -> Any:
     return result
 
 
+def _arithmetic(compute: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+    return compute(_number(a), _number(b))
+
+
+# Functions of modules, not lambdas: expressions pickle.
 BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: _add,
-    ast.Sub: lambda a, b: _number(a) - _number(b),
+    ast.Sub: partial(_arithmetic, operator.sub),
     ast.Mult: _multiply,
-    ast.Div: lambda a, b: _number(a) / _number(b),
-    ast.FloorDiv: lambda a, b: _number(a) // _number(b),
-    ast.Mod: lambda a, b: _number(a) % _number(b),
+    ast.Div: partial(_arithmetic, operator.truediv),
+    ast.FloorDiv: partial(_arithmetic, operator.floordiv),
+    ast.Mod: partial(_arithmetic, operator.mod),
     ast.Pow: _power,
 }
 COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {

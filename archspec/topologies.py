@@ -12,7 +12,6 @@ import inspect
 import random as _random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 Pair: TypeAlias = tuple[str, str]
@@ -31,7 +30,7 @@ class Rules:
 
     def with_rule(self, name: str, function: Rule) -> Rules:
         """These rules and one more."""
-        return Rules(MappingProxyType({**self.functions, name: function}))
+        return Rules({**self.functions, name: function})
 
     def pairs(self, name: str, points: Sequence[str], fields: Mapping[str, Any]) -> Iterator[Pair]:
         """What a rule makes of the points. Raises `RuleError` for wrong fields."""
@@ -80,4 +79,4 @@ def random(points: Sequence[str], probability: float, seed: int = 0) -> Iterator
                 yield source, target
 
 
-STANDARD = Rules(MappingProxyType({"every": every, "dense": dense, "random": random}))
+STANDARD = Rules({"every": every, "dense": dense, "random": random})

@@ -35,8 +35,9 @@ class Claim:
         """The claim as a problem, if it does not hold."""
         if self.holds:
             return None
-        message = f"the spec expects {self.expected} {_WORDS.get(self.name, self.name)}, and the graph has {self.actual}"
-        return Problem(message, self.span, "correct the figure, or the network")
+        word = _WORDS.get(self.name)
+        claimed = f"{self.expected} {word}" if word else f"{self.name} {self.expected}"
+        return Problem(f"the spec expects {claimed}, and the graph has {self.actual}", self.span, "correct the figure, or the network")
 
 
 def agrees(actual: int, figure: str) -> bool:
