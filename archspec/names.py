@@ -11,7 +11,8 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*\Z")
 # What a block or path is told by the compiler; params and columns may not take these names.
 SCOPE_NAMES = frozenset("stage index stages count first last channels stride downsampled out changed".split())
 
-# Public attributes of torch.nn.Module and torch.fx.GraphModule, which a submodule cannot be called. A test compares.
+# Public attributes of torch.nn.Module, torch.fx.GraphModule and the compiler's subclasses of them, which a submodule
+# cannot be called. A test compares.
 MODULE_ATTRIBUTES = frozenset(
     "T_destination add_module add_submodule apply bfloat16 buffers call_super_init children code compile cpu cuda "
     "delete_all_unused_submodules delete_submodule double dump_patches eval extra_repr float forward get_buffer "
@@ -21,7 +22,7 @@ MODULE_ATTRIBUTES = frozenset(
     "register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook "
     "register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ "
     "set_extra_state set_submodule share_memory state_dict to to_empty to_folder train training type xpu zero_grad "
-    "architecture shape_env".split()
+    "architecture fx_graph granularity plan shape_env".split()
 )
 
 

@@ -202,10 +202,10 @@ def windowed(spatial: Shape, kernel: Shape, stride: Shape, padding: Shape, dilat
     sizes = []
     for size, k, s, p, d in zip(spatial, kernel, stride, padding, dilation, strict=True):
         room = size + 2 * p - d * (k - 1) - 1
-        out = room // s + 1
-        if ceil and room % s and out * s < size + p:
-            out += 1
-        sizes.append(out if room >= 0 else 0)
+        out = (-(-room // s) if ceil else room // s) + 1
+        if ceil and (out - 1) * s >= size + p:  # the last window would begin in the padding
+            out -= 1
+        sizes.append(out)
     if min(sizes) < 1:
         raise ShapeError(
             f"the feature map vanishes: a window of {show_shape(kernel)} does not fit {show_shape(spatial)}",

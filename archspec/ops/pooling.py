@@ -87,6 +87,15 @@ class AvgPool(WindowPool):
     count_padding: Switch = True
     """Whether padding counts in the mean, as in torch."""
 
+    def shape(self, inputs: Shapes) -> Shape:
+        shape, (kernel, _, _) = super().shape(inputs), self._window(len(inputs[0]) - 1)
+        if len(kernel) == 3 and any(size < k for size, k in zip(inputs[0][1:], kernel, strict=True)):
+            raise ShapeError(
+                f"a window of {show_shape(kernel)} does not fit {show_shape(inputs[0][1:])}",
+                "torch's 3-D avg_pool takes no window larger than the map, whatever the padding",
+            )
+        return shape
+
     def extra(self) -> tuple[tuple[str, Any], ...]:
         return () if self.count_padding else (("count_include_pad", False),)
 
