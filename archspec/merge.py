@@ -8,17 +8,35 @@ from archspec.source import Data, Map, Scalar
 NOT_INHERITED = ("name", "paper", "expect", "extends")
 
 
-def merge(base: Map, change: Map) -> Map:
-    """`base` as `change` changes it; what survives keeps the mark of where it was written."""
+def merge(base: Map, change: Map, *, nulls: bool = False) -> Map:
+    """`base` as `change` changes it; what survives keeps the mark of where it was written.
+
+    With `nulls`, what null removes stays as null, to remove it from another base too.
+    """
     result = Map(base, change.span or base.span, base.key_spans)
     for key, value in change.items():
         if isinstance(value, Scalar) and value.value is None:
-            result.pop(key, None)
+            if nulls:
+                result.set(key, value, change.key_spans.get(key))
+            else:
+                result.pop(key, None)
             continue
         below = result.get(key)
         if isinstance(value, Map):
-            value = merge(below if isinstance(below, Map) else Map(), value)
+            value = merge(below if isinstance(below, Map) else Map(), value, nulls=nulls)
         result.set(key, value, change.key_spans.get(key))
+    return result
+
+
+def merge_files(base: Map, change: Map) -> Map:
+    """A spec as one that extends it changes it. A null in a block waits for the block's own `extends`."""
+    result = merge(base, change)
+    blocks, below = change.get("blocks"), base.get("blocks")
+    if isinstance(blocks, Map):
+        for name, block in blocks.items():
+            if isinstance(block, Map):
+                known = below.get(name) if isinstance(below, Map) else None
+                result["blocks"][name] = merge(known if isinstance(known, Map) else Map(), block, nulls=True)  # type: ignore[index]
     return result
 
 
@@ -58,4 +76,4 @@ def extend_blocks(data: Map, problems: Problems) -> Map:
 def _parent(blocks: Map, name: str | int) -> str | None:
     block = blocks[name]
     parent = block.get("extends") if isinstance(block, Map) else None
-    return parent.text if isinstance(parent, Scalar) else None
+    return parent.text if isinstance(parent, Scalar) and parent.value is not None else None

@@ -17,7 +17,7 @@ from archspec import limits, zoo
 from archspec.errors import Problem, Problems, Source, SpecError, suggest
 from archspec.expressions import FUNCTIONS, UNKNOWN, EvaluationError, Expr, Poisoned, show
 from archspec.fields import schema_problems
-from archspec.merge import extend_blocks, inherited, merge
+from archspec.merge import extend_blocks, inherited, merge_files
 from archspec.names import IDENTIFIER, SCOPE_NAMES
 from archspec.overrides import apply_overrides
 from archspec.schema import Document
@@ -108,7 +108,7 @@ def _with_parents(own: Map, source: Source, path: Path | None) -> Map:
         chain.append(_mapping(parse(read_source(parent, zoo.display(parent)))))
     result = _standard()
     for data in reversed(chain):
-        result = merge(inherited(result), data)
+        result = merge_files(inherited(result), data)
     return result
 
 

@@ -100,7 +100,7 @@ def _close(
     name: str = "add", span: Span | None = None,
 ) -> Signal:  # fmt: skip
     """The sum of operands and of what joins from outside; a single operand passes."""
-    joined = [*operands, *(joiner(operands[0][1]) if joiner else ())]
+    joined: list[tuple[str, Signal]] = [*operands, *(joiner(operands[0][1]) if joiner else ())]
     if len(joined) == 1:
         return joined[0][1]
     labels = [label for label, _ in joined]

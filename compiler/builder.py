@@ -30,6 +30,7 @@ class Builder:
         self._trust = trust
         self._operators: dict[Any, Operator] = {}
         self._operands = 0
+        self._modules: set[str] = set()  # proper prefixes of names: they become modules
 
     def evaluate(self, expr: Expr, scope: Scope, where: str, condition: bool = False) -> Any:
         """The value of an expression; raises `Poisoned` if it has none, having told why."""
@@ -98,6 +99,16 @@ class Builder:
         if name in self.nodes:
             self.problems.add(f"two operators are called '{name}'", span, hint="give one of them another `name`")
             return None
+        parts = name.split(".")
+        prefixes = [".".join(parts[:length]) for length in range(1, len(parts))]
+        taken = name if name in self._modules else next((prefix for prefix in prefixes if prefix in self.nodes), None)
+        if taken is not None:
+            what = "other operators' names" if taken == name else f"'{name}'"
+            self.problems.add(
+                f"'{taken}' is an operator, and also the beginning of {what}", span, hint="rename one of them"
+            )  # fmt: skip
+            return None
+        self._modules.update(prefixes)
         shapes = tuple(source.shape for source in sources)
         try:
             if isinstance(op, Add) and labels and len(set(shapes)) > 1:

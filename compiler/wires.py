@@ -29,21 +29,22 @@ def strands(wires: Mapping[str, Wire], problems: Problems, check_name: Callable[
     Unknown and circular wires, unused ones and a missing `output` are problems; then the list is empty.
     """
     found = {name: _settled(name, wire) for name, wire in wires.items()}
-    before = len(problems)
+    wrong = Problems()  # its own: `problems` may hold the same from another block of this kind
     if "output" not in found:
         span = next((strand.span for strand in found.values()), None)
-        problems.add("a graph needs the wire 'output'", span, hint="name its last wire 'output', or add `output: WIRE`")
+        wrong.add("a graph needs the wire 'output'", span, hint="name its last wire 'output', or add `output: WIRE`")
     read = {source for strand in found.values() for source in strand.inputs} | {"output"}
     for name, strand in found.items():
         reason = "'input' is what the graph is given" if name == "input" else check_name(name) if name != "output" else None
         if reason:
-            problems.add(reason, strand.span)
+            wrong.add(reason, strand.span)
         if name not in read:
-            problems.add(f"nothing reads the wire '{name}'", strand.span, hint="use it or remove it")
+            wrong.add(f"nothing reads the wire '{name}'", strand.span, hint="use it or remove it")
         for source in strand.inputs:
             if source == "output" or source != "input" and source not in found:
-                problems.add(f"there is no wire '{source[:60]}'", strand.span, hint=suggest(source, {*found, "input"} - {name, "output"}))
-    if len(problems) > before:
+                wrong.add(f"there is no wire '{source[:60]}'", strand.span, hint=suggest(source, {*found, "input"} - {name, "output"}))
+    problems.extend(wrong)
+    if len(wrong):
         return []
     return _ordered(found, problems)
 
