@@ -9,6 +9,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from archspec import limits
 
 MAX_REPORTED = 50
 _CROP = 160
@@ -24,8 +27,14 @@ class Source:
 
     def line(self, number: int) -> str:
         """The text of line `number` (from 1), or the empty string past the end."""
-        lines = self.text.split("\n", number)
+        lines = _lines(self.text)
         return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
+
+
+@lru_cache(maxsize=8)
+def _lines(text: str) -> list[str]:
+    """The lines of a text, split once: every expression of a file asks for its line."""
+    return text.split("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,8 @@ class SpecError(Exception):
     def __str__(self) -> str:
         shown = [problem.render() for problem in self.problems[:MAX_REPORTED]]
         if len(self.problems) > MAX_REPORTED:
-            shown.append(f"... and {len(self.problems) - MAX_REPORTED} more problems")
+            more = len(self.problems) - MAX_REPORTED
+            shown.append(f"... and {more} more problem{'s' * (more > 1)}")
         return "\n".join(shown)
 
 
@@ -96,7 +106,7 @@ class Problems:
     """A collector: passes `add` to it and go on; `check` raises what was collected.
 
     The same message about the same text is kept once, for its first address: an error in a block definition would
-    otherwise be told once per block.
+    otherwise be told once per block. So many that nobody reads them raise at once.
     """
 
     def __init__(self) -> None:
@@ -105,11 +115,14 @@ class Problems:
     def add(
         self, message: str, span: Span | None = None, *, hint: str | None = None, where: str | None = None
     ) -> None:
-        self._found.setdefault((span, message), Problem(message, span, hint, where))
+        self.extend([Problem(message, span, hint, where)])
 
     def extend(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
-            self._found.setdefault((problem.span, problem.message), problem)
+            key = (problem.span, problem.message)
+            if key not in self._found and len(self._found) >= limits.MAX_PROBLEMS:
+                raise SpecError(self)
+            self._found.setdefault(key, problem)
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self._found.values())

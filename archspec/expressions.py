@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from archspec import limits
 from archspec.errors import Problem, Span, suggest
+from archspec.names import SCOPE_NAMES
 
 Value: TypeAlias = "int | float | bool | list[Value] | dict[int | str, Value] | None"
 Scope: TypeAlias = Mapping[str, Any]
@@ -31,7 +32,7 @@ class Unknown:
 UNKNOWN = Unknown()
 
 
-class Poisoned(Exception):
+class Poisoned(Exception):  # noqa: N818 - not an error of its own
     """An expression needs a value that an earlier, already reported problem left unknown."""
 
 
@@ -78,6 +79,9 @@ class Expr:
         return value
 
 
+TOO_LARGE = f"the result is larger than {limits.MAX_NUMBER:.0e}"
+
+
 def show(value: object) -> str:
     """A value as a spec would write it."""
     if isinstance(value, bool):
@@ -90,7 +94,7 @@ def show(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One node of the tree: a constant, a name, or an operation on `parts`; `data` is the constant, name or operator."""
+    """A node of the tree: a constant, a name, or an operation on `parts`; `data` is the constant, name or operator."""
 
     kind: str
     data: Any
@@ -100,9 +104,12 @@ class Term:
     def evaluate(self, scope: Scope) -> Any:
         try:
             return _EVALUATE[self.kind](self, scope)
-        except (ArithmeticError, TypeError, ValueError) as error:
-            reason = "division by zero" if isinstance(error, ZeroDivisionError) else str(error)
-            raise EvaluationError(reason, self.span) from None
+        except ZeroDivisionError:
+            raise EvaluationError("division by zero", self.span) from None
+        except OverflowError:
+            raise EvaluationError(TOO_LARGE, self.span) from None
+        except (TypeError, ValueError) as error:
+            raise EvaluationError(str(error), self.span) from None
 
 
 def _number(value: Any) -> Any:
@@ -112,40 +119,61 @@ def _number(value: Any) -> Any:
 
 
 def _bounded(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value) or abs(value) > limits.MAX_NUMBER:
-        raise ValueError(f"the result is larger than {limits.MAX_NUMBER:.0e}")
+    if (isinstance(value, float) and not math.isfinite(value)) or abs(value) > limits.MAX_NUMBER:
+        raise ValueError(TOO_LARGE)
     return value
 
 
-def _short(value: list[Any]) -> list[Any]:
-    if len(value) > limits.MAX_LIST:
-        raise ValueError(f"the list is longer than {limits.MAX_LIST}")
+def _whole(value: Any) -> Any:
+    """A whole float as the integer it is; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _weight(value: Any, depth: int = 0) -> int:
+    """How many entries a value has, those of lists and tables within it included."""
+    if not isinstance(value, list | dict):
+        return 1
+    if depth > limits.MAX_NESTING:
+        raise ValueError(f"lists nest more than {limits.MAX_NESTING} deep")
+    return 1 + sum(_weight(entry, depth + 1) for entry in (value.values() if isinstance(value, dict) else value))
+
+
+def _limited(value: Any, times: int = 1) -> Any:
+    """A list or table of bearable size. Entries are shared, so that doubling it often costs nothing but the limit."""
+    if _weight(value) * times > limits.MAX_LIST:
+        raise ValueError(f"the list has more than {limits.MAX_LIST:,} entries")
     return value
 
 
 def _add(a: Any, b: Any) -> Any:
     if isinstance(a, list) and isinstance(b, list):
-        return _short(a + b)
+        return _limited(a + b)
     return _number(a) + _number(b)
 
 
 def _multiply(a: Any, b: Any) -> Any:
     a, b = (b, a) if isinstance(b, list) else (a, b)
-    if isinstance(a, list) and isinstance(b, int) and not isinstance(b, bool):
-        if len(a) * max(0, b) > limits.MAX_LIST:
-            raise ValueError(f"the list is longer than {limits.MAX_LIST}")
-        return a * b
+    if isinstance(a, list) and isinstance(_whole(b), int) and not isinstance(b, bool):
+        _limited(a, max(0, _whole(b)))
+        return a * _whole(b)
     return _number(a) * _number(b)
 
 
 def _power(a: Any, b: Any) -> Any:
     _number(a), _number(b)
     if abs(a) > 1 and b * math.log2(abs(a)) > 64:
-        raise ValueError(f"the result is larger than {limits.MAX_NUMBER:.0e}")
+        raise ValueError(TOO_LARGE)
     result = a**b
     if isinstance(result, complex):
         raise ValueError("the root of a negative number is no number")
     return result
+
+
+def _ordered(compare: Callable[[Any, Any], bool], a: Any, b: Any) -> bool:
+    for value in (a, b):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"only numbers can be compared by size, and this is {show(value)}")
+    return compare(a, b)
 
 
 def _arithmetic(compute: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
@@ -163,23 +191,30 @@ BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Pow: _power,
 }
 COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
-    ast.GtE: operator.ge, ast.Eq: operator.eq, ast.NotEq: operator.ne,
+    ast.Lt: partial(_ordered, operator.lt), ast.LtE: partial(_ordered, operator.le),
+    ast.Gt: partial(_ordered, operator.gt), ast.GtE: partial(_ordered, operator.ge),
+    ast.Eq: operator.eq, ast.NotEq: operator.ne,
 }  # fmt: skip
 
 
+def _numbers(name: str, values: tuple[Any, ...]) -> list[Any]:
+    """The numbers a function is given: its arguments, or the entries of its one list."""
+    given = values[0] if len(values) == 1 and isinstance(values[0], list) else list(values)
+    if not given:
+        raise ValueError(f"{name}() of an empty list")
+    return [_number(value) for value in given]
+
+
+def _min(*values: Any) -> Any:
+    return min(_numbers("min", values))
+
+
+def _max(*values: Any) -> Any:
+    return max(_numbers("max", values))
+
+
 def _sum(*values: Any) -> Any:
-    total: Any = 0
-    for value in values[0] if len(values) == 1 else values:
-        total += _number(value)
-    return total
-
-
-def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
-    def pick(*values: Any) -> Any:
-        return choose(_number(value) for value in (values[0] if len(values) == 1 else values))
-
-    return pick
+    return sum(_numbers("sum", values)) if values != ([],) else 0
 
 
 def _length(value: Any) -> int:
@@ -188,18 +223,22 @@ def _length(value: Any) -> int:
     return len(value)
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "min": _extreme(min),
-    "max": _extreme(max),
-    "sum": _sum,
-    "len": _length,
-    "round": lambda value, digits=0: round(_number(value), digits) if digits else round(_number(value)),
-}
+def _round(value: Any, digits: Any = 0) -> Any:
+    digits = _whole(digits)
+    if isinstance(digits, bool) or not isinstance(digits, int) or abs(digits) > limits.MAX_DIGITS:
+        raise ValueError(f"round() keeps a whole number of digits, at most {limits.MAX_DIGITS}, not {show(digits)}")
+    return round(_number(value), digits) if digits else round(_number(value))
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {"min": _min, "max": _max, "sum": _sum, "len": _length, "round": _round}
+MOST_ARGUMENTS = {"len": 1, "round": 2}
 
 
 def _name(term: Term, scope: Scope) -> Any:
     value = scope.get(term.data, term)
     if value is term:
+        if term.data in SCOPE_NAMES:
+            raise EvaluationError(f"'{term.data}' has no value here", term.span, SCOPE_NAMES[term.data])
         raise EvaluationError(f"unknown name '{term.data}'", term.span, suggest(term.data, [*scope, *FUNCTIONS]))
     if value is UNKNOWN:
         raise Poisoned
@@ -241,16 +280,19 @@ def _choice(term: Term, scope: Scope) -> Any:
 
 
 def _index(term: Term, scope: Scope) -> Any:
-    table, key = (part.evaluate(scope) for part in term.parts)
-    if isinstance(table, list) and isinstance(key, int) and not isinstance(key, bool):
+    table, key = term.parts[0].evaluate(scope), _whole(term.parts[1].evaluate(scope))
+    if isinstance(key, bool) or not isinstance(key, int):
+        raise TypeError(f"an index is a whole number, not {show(key)}")
+    if isinstance(table, list):
         if not -len(table) <= key < len(table):
-            raise ValueError(f"index {key} is outside a list of {len(table)}")
+            entries = f"{len(table)} entr{'y' if len(table) == 1 else 'ies'}, counted from 0"
+            raise ValueError(f"there is no entry {key} in a list of {entries}")
         return table[key]
     if isinstance(table, dict):
         if key not in table:
-            raise ValueError(f"no entry for {show(key)}; there are {', '.join(map(str, list(table)[:20]))}")
+            raise ValueError(f"the table has no entry for {key}; it has {', '.join(map(str, list(table)[:20]))}")
         return table[key]
-    raise TypeError(f"{show(table)} cannot be indexed with {show(key)}")
+    raise TypeError(f"only a list or a table can be indexed, and this is {show(table)}")
 
 
 def _call(term: Term, scope: Scope) -> Any:
@@ -268,6 +310,8 @@ _EVALUATE: dict[str, Callable[[Term, Scope], Any]] = {
     "choice": _choice,
     "index": _index,
     "call": _call,
-    "list": lambda term, scope: [part.evaluate(scope) for part in term.parts],
-    "table": lambda term, scope: {key: part.evaluate(scope) for key, part in zip(term.data, term.parts, strict=True)},
+    "list": lambda term, scope: _limited([part.evaluate(scope) for part in term.parts]),
+    "table": lambda term, scope: _limited(
+        {key: part.evaluate(scope) for key, part in zip(term.data, term.parts, strict=True)}
+    ),
 }

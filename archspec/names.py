@@ -8,8 +8,16 @@ import re
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*\Z")
 
-# What a block or path is told by the compiler; params and columns may not take these names.
-SCOPE_NAMES = frozenset("stage index stages count first last channels stride downsampled out changed".split())
+_IN_STAGES = "stages, their columns, blocks and paths know it"
+_IN_BLOCKS = "blocks and the paths they use know it"
+_IN_SHORTCUTS = "shortcuts, levels, skips, and blocks in graph form with a field `out` know it"
+
+# What a block or path is told by the compiler, and where; params and columns may not take these names.
+SCOPE_NAMES = {
+    "stage": _IN_STAGES, "stages": _IN_STAGES, "count": _IN_BLOCKS, "index": _IN_BLOCKS, "first": _IN_BLOCKS,
+    "last": _IN_BLOCKS, "stride": _IN_BLOCKS, "downsampled": _IN_BLOCKS, "channels": "paths know it",
+    "out": _IN_SHORTCUTS, "changed": _IN_SHORTCUTS,
+}  # fmt: skip
 
 # Public attributes of torch.nn.Module, torch.fx.GraphModule and the compiler's subclasses of them, which a submodule
 # cannot be called. A test compares.

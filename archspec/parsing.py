@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from typing import Any
 
 from archspec import limits
 from archspec.errors import Problem, Span, SpecError, suggest
-from archspec.expressions import BINARY, COMPARE, FUNCTIONS, EvaluationError, Expr, Term
+from archspec.expressions import BINARY, COMPARE, FUNCTIONS, MOST_ARGUMENTS, EvaluationError, Expr, Term
 from archspec.source import Data, Map, Scalar, Seq
 
 
@@ -38,19 +39,39 @@ def _written(data: Data) -> str:
 
 
 def _from_data(data: Data, problems: list[Problem]) -> Term:
+    if isinstance(data, Seq | Map) and len(data) > limits.MAX_LIST:
+        problems.append(Problem(f"this has more than {limits.MAX_LIST:,} entries", data.span))
+        return Term("constant", None, (), data.span)
     if isinstance(data, Seq):
         return Term("list", None, tuple(_from_data(item, problems) for item in data), data.span)
     if isinstance(data, Map):
         return Term("table", tuple(data), tuple(_from_data(item, problems) for item in data.values()), data.span)
     if not isinstance(data.value, str):
-        if isinstance(data.value, int | float) and abs(data.value) > limits.MAX_NUMBER:
-            problems.append(Problem(f"{data.text} is larger than {limits.MAX_NUMBER:.0e}", data.span))
+        if isinstance(data.value, int | float) and not abs(data.value) <= limits.MAX_NUMBER:  # nan too
+            problems.append(Problem(f"this number is larger than {limits.MAX_NUMBER:.0e}", data.span))
         return Term("constant", data.value, (), data.span)
     try:
         return _Translation(data.value, data.span).term
     except EvaluationError as error:
         problems.append(error.problem)
         return Term("constant", None, (), data.span)
+
+
+HAS = "numbers, names, + - * / // % **, comparisons, and, or, not, a if c else b, a[i], min, max, sum, len, round"
+# Python's parser warns of these on its own channel, and then reads them.
+_WARNED = re.compile(r"\\|(?<![\w.])[0-9][0-9_.]*+(?:[eE][-+]?[0-9]+)?+[A-Za-z_]")
+_SLIPS = [
+    (re.compile(r"&&|\|\||!(?!=)"), "conditions are joined with `and`, `or` and `not`"),
+    (re.compile(r"(?<![=<>!])=(?!=)"), "to compare, write =="),
+    (re.compile(r"\?"), "a choice is written `a if c else b`"),
+    (re.compile(r"\A\s*[\[{]|\Z(?<=[:,])"), "a list or a table is written in YAML, outside the quotes"),
+]
+_REFUSED: dict[type[ast.expr], str] = {
+    ast.Attribute: "attributes: a name has no dot", ast.Constant: "texts in quotes", ast.Call: "such call",
+    ast.Slice: "slices", ast.Subscript: "slices", ast.Dict: "tables within: write them in YAML, outside the quotes",
+    ast.Lambda: "lambda", ast.ListComp: "comprehensions: use `each`", ast.GeneratorExp: "comprehensions: use `each`",
+    ast.Compare: "`in` and `is`", ast.BinOp: "such operator", ast.UnaryOp: "such operator",
+}  # fmt: skip
 
 
 class _Translation:
@@ -62,12 +83,13 @@ class _Translation:
             raise EvaluationError(f"an expression is at most {limits.MAX_EXPRESSION} characters long", span)
         source = text.strip()
         self.indent = len(text) - len(text.lstrip())
+        if _WARNED.search(source):
+            raise EvaluationError(f"'{_crop(text)}' is not an expression", span, HAS)
         try:
             tree = ast.parse(source, mode="eval")
-        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-            hint = "numbers, names, + - * / // % **, comparisons, and, or, not, a if c else b, min, max, sum, len, round"
-            at = (getattr(error, "offset", 1) or 1) - 1 + self.indent
-            raise EvaluationError(f"'{_crop(text)}' is not an expression", self.at(at, 1), hint) from None
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            hint = next((advice for slip, advice in _SLIPS if slip.search(source)), HAS)
+            raise EvaluationError(f"'{_crop(text)}' is not an expression", span, hint) from None
         self.term = self.translate(tree.body, 0)
 
     def at(self, offset: int, length: int) -> Span | None:
@@ -124,10 +146,12 @@ class _Translation:
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 if name not in FUNCTIONS:
                     raise self.refuse(node, f"there is no function '{name}'", suggest(name, FUNCTIONS))
-                if not arguments:
-                    raise self.refuse(node, f"{name}() needs something to work on")
+                most = MOST_ARGUMENTS.get(name, len(arguments))
+                if not 1 <= len(arguments) <= most:
+                    takes = {1: "one argument", 2: "one argument or two"}.get(most, "a list, or numbers")
+                    raise self.refuse(node, f"{name}() takes {takes}")
                 return term("call", name, *arguments)
-        raise self.refuse(node, f"'{_crop(self.text)}' uses something expressions do not have")
+        raise self.refuse(node, f"expressions have no {_REFUSED.get(type(node), 'such construct')}", HAS)
 
 
 def _crop(text: str) -> str:

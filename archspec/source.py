@@ -17,9 +17,9 @@ import yaml
 
 from archspec import limits
 from archspec.errors import Problem, Problems, Source, Span, SpecError
+from archspec.scalars import YAML_1_1, Plain, resolve_plain
 
 Key: TypeAlias = str | int
-Plain: TypeAlias = int | float | str | bool | None
 Data: TypeAlias = "Scalar | Seq | Map"
 
 
@@ -58,16 +58,6 @@ class Map(dict[Key, "Data"]):
         self.key_spans[key] = key_span
 
 
-_INTEGER = re.compile(r"[-+]?[0-9][0-9_]*\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_NOT_FINITE = re.compile(r"[-+]?\.(inf|nan)\Z", re.IGNORECASE)
-_YAML_1_1 = {"yes": "true", "on": "true", "no": "false", "off": "false"}
-_NAMED: dict[str, Plain] = {
-    "": None, "~": None, "null": None, "Null": None, "NULL": None,
-    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-}  # fmt: skip
-
-
 def read_source(path: Path, name: str | None = None) -> Source:
     """The text of a spec file. Raises `SpecError` if it cannot be read, is too large or is not UTF-8."""
     name = name or str(path)
@@ -95,6 +85,7 @@ def parse(source: Source) -> Data:
     """The data of a YAML document. Raises `SpecError` with everything found wrong in it."""
     problems = Problems()
     reader = _Reader(source, problems)
+    empty = "give a value" if source.inline else "start it with 'archspec: 1'"
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         for event in yaml.parse(source.text, Loader=loader):
@@ -105,23 +96,37 @@ def parse(source: Source) -> Data:
         problems.add("this is not YAML text: " + " ".join(str(error).split()), Span(source, 1, 1))
     problems.check()
     if reader.root is None:
-        raise SpecError([Problem("the file is empty", Span(source, 1, 1), "start it with 'archspec: 1'")])
+        raise SpecError([Problem("there is nothing here", Span(source, 1, 1), empty)])
     return reader.root
 
 
 def _syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
-    mark = error.problem_mark or error.context_mark
+    """libyaml's complaint, at its place, in words that say what to do about the usual slips."""
+    mark, context = error.problem_mark or error.context_mark, error.context or ""
+    began = error.context_mark
+    if began and ("quoted scalar" in context or "simple key" in context):
+        mark = began  # the end of the file is where it was noticed, not where it is
     span = Span(source, mark.line + 1, mark.column + 1) if mark else Span(source, 1, 1)
-    what = error.problem or error.context or "not valid YAML"
+    what = error.problem or context or "it cannot be read"
     line = source.line(span.line)
-    before = line[: span.column - 1]
+    before, here = line[: span.column - 1], line[span.column - 1 : span.column]
     hint = None
-    if line[span.column - 1 : span.column] == "[" and re.search(r"[\w\])]\s*\Z", before):
-        hint = "quote an expression that has brackets: \"counts[stage - 1]\""
-    elif "\t" in before[: len(before) - len(before.lstrip())] + line[span.column - 1 : span.column]:
-        hint = "indent with spaces, not tabs"
-    elif before.count("{") > before.count("}") or before.count("[") > before.count("]"):
-        hint = "a bracket may be missing, or an expression here needs quotes"
+    if here == "[" and re.search(r"[\w\])]\s*\Z", before):
+        what, hint = "a bracket follows a word", "quote an expression that has brackets: \"counts[stage - 1]\""
+    elif "quoted scalar" in context:
+        what, hint = "this quote is never closed", "close it, or put the text in quotes of the other kind"
+    elif "simple key" in context:
+        what, hint = "this line is no `key: value`", "a space must follow the colon"
+    elif here == "\t" or "\t" in before[: len(before) - len(before.lstrip())]:
+        what, hint = "a tab where only spaces may stand", "indent with spaces, not tabs"
+    elif here and here in "@`%":
+        what, hint = f"a value cannot start with {here}", "put it in quotes"
+    elif "mapping values" in what:
+        what, hint = "a second `: ` where the line has its key already", "put it on its own line, or quote the value"
+    elif began and "flow" in context:
+        hint = f"a bracket opened on line {began.line + 1} may not be closed, or an expression may need quotes"
+    elif "block" in context:
+        hint = "what belongs together starts in the same column"
     return Problem(f"not valid YAML: {what}", span, hint)
 
 
@@ -136,6 +141,7 @@ class _Open:
     key_span: Span | None = None
     expecting_value: bool = False
     size: int = 1
+    parentheses: int = 0  # open ones among the words of a flow collection
 
 
 class _Reader:
@@ -157,8 +163,7 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             span = self.span(event)
             self.check_tag(event, span)
-            flow = bool(self.stack) and self.stack[-1].flow
-            self.place(self.scalar(event, span, flow), event.anchor, span, 1)
+            self.place(self.scalar(event, span), event.anchor, span, 1)
         elif isinstance(event, yaml.CollectionStartEvent):
             self.open(event)
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -178,7 +183,8 @@ class _Reader:
 
     def check_tag(self, event: Any, span: Span) -> None:
         if event.tag is not None:
-            self.problems.add(f"YAML tags are not allowed here: {event.tag}", span, hint="leave the tag out")
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")[:80]
+            self.problems.add(f"a spec has no YAML tags, such as {tag}", span, hint="leave the tag out")
 
     def open(self, event: Any) -> None:
         span = self.span(event)
@@ -186,7 +192,7 @@ class _Reader:
         if len(self.stack) >= limits.MAX_NESTING:
             self.stop(f"nested more than {limits.MAX_NESTING} levels deep", span)
         if self.stack and isinstance(self.stack[-1].node, Map) and not self.stack[-1].expecting_value:
-            self.stop("a key must be a word or a number, not a collection", span, "quote it if it is an expression")
+            self.stop("a key must be a word or a whole number, not a collection", span, hint="quote the key")
         if event.anchor:
             self.anchors[event.anchor] = None
         node = Seq(span=span) if isinstance(event, yaml.SequenceStartEvent) else Map(span=span)
@@ -222,9 +228,12 @@ class _Reader:
             top.key, top.key_span, top.expecting_value = self.key(node, span, top.node), span, True
 
     def key(self, node: Data, span: Span | None, into: Map) -> Key | None:
-        if not isinstance(node, Scalar) or isinstance(node.value, float | bool) or node.value is None:
-            text = node.text if isinstance(node, Scalar) else "a collection"
-            self.problems.add(f"a key must be a word or a whole number, not '{text}'", span, hint="quote it")
+        if not isinstance(node, Scalar):
+            self.problems.add("a key must be a word or a whole number, not a collection", span)
+            return None
+        if isinstance(node.value, float | bool) or node.value is None:
+            hint = "quote it if it is a name"
+            self.problems.add(f"a key must be a word or a whole number, not '{node.text}'", span, hint=hint)
             return None
         if node.value == "<<":
             self.problems.add("YAML merge keys are not used here", span, hint="use 'extends'")
@@ -236,44 +245,25 @@ class _Reader:
             return None
         return node.value
 
-    def scalar(self, event: Any, span: Span, flow: bool) -> Scalar:
+    def scalar(self, event: Any, span: Span) -> Scalar:
         text: str = event.value
         if event.style:  # quoted or block; None or empty for plain, by parser
             return Scalar(text, text, span)
-        if flow and text.count("(") != text.count(")"):
-            self.problems.add(
-                "this expression is cut at its comma: inside { } or [ ] YAML splits there", span,
-                hint="quote the expression",
-            )  # fmt: skip
+        top = self.stack[-1] if self.stack else None
+        if top and top.flow:
+            before, top.parentheses = top.parentheses, max(0, top.parentheses + text.count("(") - text.count(")"))
+            if top.parentheses and not before:
+                self.problems.add(
+                    "this expression is cut at its comma: inside { } or [ ] YAML splits there", span,
+                    hint='quote the whole expression, as in {out: "min(a, b)"}',
+                )  # fmt: skip
+        if top and isinstance(top.node, Map) and not top.expecting_value and text.lower() in YAML_1_1:
+            self.problems.add(f"YAML readers disagree on '{text}'", span, hint="quote it if it is a name")
+            return Scalar(text, text, span)
         return Scalar(resolve_plain(text, span, self.problems), text, span)
 
 
-def resolve_plain(text: str, span: Span | None, problems: Problems) -> Plain:
-    """What an unquoted scalar means in YAML 1.2, refusing what 1.1 would have read as something else."""
-    if text in _NAMED:
-        return _NAMED[text]
-    if _INTEGER.match(text):
-        digits = text.lstrip("+-").replace("_", "")
-        if len(digits) > 1 and digits[0] == "0":
-            problems.add(f"'{text}' could be octal", span, hint="write it without the leading zero, or quote it")
-            return None
-        if len(digits) > 18:
-            problems.add("this number is absurdly large", span)
-            return None
-        return int(text.replace("_", ""))
-    if _FLOAT.match(text):
-        return float(text)
-    if text.lower() in _YAML_1_1:
-        meant = _YAML_1_1[text.lower()]
-        problems.add(f"YAML readers disagree on '{text}'", span, hint=f"write {meant}, or quote it if it is a name")
-        return None
-    if _NOT_FINITE.match(text):
-        problems.add(f"'{text}' is not a number that can be used here", span)
-        return None
-    return text
-
-
-def mark(value: object, source: Source) -> Data:
+def mark(value: object, source: Source, depth: int = 0) -> Data:
     """Plain Python data (from a caller, not a file) as marked data that `source` accounts for.
 
     Raises `TypeError` for anything but numbers, strings, booleans, None, lists, tuples and mappings of them.
@@ -281,13 +271,17 @@ def mark(value: object, source: Source) -> Data:
     span = Span(source, 1, 1, len(source.text))
     if isinstance(value, Scalar | Seq | Map):
         return value
+    if depth > limits.MAX_NESTING:
+        raise TypeError(f"a spec's data nests at most {limits.MAX_NESTING} levels deep")
     if value is None or isinstance(value, bool | int | float | str):
         return Scalar(value, str(value), span)
     if isinstance(value, Mapping):
-        items = {key if isinstance(key, int) else str(key): mark(entry, source) for key, entry in value.items()}
+        items = {}
+        for key, entry in value.items():
+            items[key if isinstance(key, int) else str(key)] = mark(entry, source, depth + 1)
         return Map(items, span, dict.fromkeys(items, span))
     if isinstance(value, Sequence):
-        return Seq([mark(entry, source) for entry in value], span)
+        return Seq([mark(entry, source, depth + 1) for entry in value], span)
     raise TypeError(f"a spec holds numbers, strings, lists and mappings, not {type(value).__name__}")
 
 

@@ -20,7 +20,7 @@ def check_references(document: Document, problems: Problems) -> None:
     columns = {"repeat", "stride"} | set((document.stages and document.stages.__pydantic_extra__) or {})
     paths = list(_paths(document))
     loops = {name for path, _ in paths for name in _loop_variables(path)}
-    known = set(document.params) | columns | SCOPE_NAMES | loops
+    known = set(document.params) | columns | SCOPE_NAMES.keys() | loops
     for path, is_shortcut in paths:
         _check_path(path, document.paths, known, is_shortcut, problems)
     for name, block in document.blocks.items():
