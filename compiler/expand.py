@@ -41,7 +41,8 @@ def expand(spec: Spec) -> Graph:
     except SpecError as error:
         builder.problems.extend(error.problems)
     builder.problems.check()
-    outputs = output_nodes(spec.document.outputs, end, builder)
+    headless = spec.document.until is not None
+    outputs = output_nodes(spec.document.outputs, end, builder, headless)
     builder.problems.check()
     return Graph(spec.name, builder.nodes.values(), outputs, spec.document.init, kinds)
 
@@ -109,7 +110,7 @@ class _Network:
         span_starts = {blocks[span.first] for span in spans}
         self.signals[STEM] = signal
         for row, count in rows:
-            scope = {**self.spec.params, **row.columns, "stage": row.number, "stages": len(rows), "count": row.count}
+            scope = {**self.spec.params, **row.columns, "stage": row.number, "stages": row.stages, "count": row.count}
             enter = scope_at(scope, signal)
             signal = self.paths.run(
                 row.enter, [signal], f"stage{row.number}.enter", enter, where=f"stage{row.number}.enter"

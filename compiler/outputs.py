@@ -9,8 +9,11 @@ from archspec.errors import suggest
 from archspec.names import unusable
 
 
-def output_nodes(outputs: Mapping[str, str] | None, end: Signal, builder: Builder) -> dict[str, str]:
-    """Output nodes by the name of the output. An address stands for the last node that it begins."""
+def output_nodes(
+    outputs: Mapping[str, str] | None, end: Signal, builder: Builder, headless: bool = False
+) -> dict[str, str]:
+    """Output nodes by the name of the output. An address stands for the last node that it begins; `head` also for an
+    empty head, but not for one that `until` cut off."""
     if outputs is None:
         assert end is not None
         return {"output": end.name}
@@ -19,7 +22,7 @@ def output_nodes(outputs: Mapping[str, str] | None, end: Signal, builder: Builde
         parts = name.split(".")
         for length in range(1, len(parts) + 1):
             last[".".join(parts[:length])] = name
-    if end is not None and "head" not in last:
+    if end is not None and "head" not in last and not headless:
         last["head"] = end.name
     found: dict[str, str] = {}
     for label, address in outputs.items():

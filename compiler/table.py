@@ -19,9 +19,10 @@ from archspec.schema import Positions, Stages
 
 @dataclass(frozen=True)
 class Row:
-    """One stage: its number from 1, how many blocks it has, its columns, its blocks, the path that enters it."""
+    """One stage: its number from 1, of how many, how many blocks it has, its columns, its blocks, what enters it."""
 
     number: int
+    stages: int
     count: int
     columns: Mapping[str, Any]
     blocks: Positions
@@ -119,7 +120,7 @@ def _row(
         return None
     choice = stages.blocks[number - 1 if len(stages.blocks) > 1 else 0]
     enter = stages.enter[number - 1 if len(stages.enter) > 1 else 0]
-    return Row(number, repeat, {**values, "repeat": repeat}, choice, enter)
+    return Row(number, count, repeat, {**values, "repeat": repeat}, choice, enter)
 
 
 def _value(evaluate: Any, problems: Problems) -> Any:
