@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BeforeValidator, PlainValidator, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from archspec import limits
 from archspec.errors import Problem, Span, SpecError, suggest
 from archspec.expressions import Expr
 from archspec.items import Path, parse_path
@@ -41,11 +42,25 @@ def _through(read: Callable[[Data], Any]) -> Callable[[Any], Any]:
     return validate
 
 
-def _text(data: Any) -> str:
+class Word(str):
+    """A text of a spec that knows where it stands."""
+
+    span: Span | None = None
+
+
+def place_of(text: str | None) -> Span | None:
+    """Where a text of a spec stands, if it is known."""
+    return text.span if isinstance(text, Word) else None
+
+
+def word(data: Any) -> str:
+    """A text from a scalar, numbers and conditions included, as written."""
     data = _marked(data)
     if not isinstance(data, Scalar) or data.value is None:
-        refuse(Problem("this is a text", data.span, "write a word, or a text in quotes"))
-    return data.text
+        refuse(Problem("this must be a text", data.span, "write a word, or a text in quotes"))
+    text = Word(data.text)
+    text.span = data.span
+    return text
 
 
 def _leaf(data: Any) -> Any:
@@ -54,15 +69,15 @@ def _leaf(data: Any) -> Any:
 
 def _texts(data: Any) -> tuple[str, ...]:
     data = _marked(data)
-    return tuple(_text(entry) for entry in data) if isinstance(data, Seq) else (_text(data),)
+    return tuple(word(entry) for entry in data) if isinstance(data, Seq) else (word(data),)
 
 
 def _figure(data: Any) -> str:
     """A claimed number, kept as written: its precision counts."""
-    text = _text(data).replace("_", "").replace(",", "")
+    text = word(data).replace("_", "").replace(",", "")
     if not FIGURE.match(text):
         span = data.span if isinstance(data, Scalar) else None
-        refuse(Problem(f"'{text[:40]}' is not a figure", span, "write 25557032, 1.70M or 4.1G"))
+        refuse(Problem(f"'{text[:40]}' is not a figure", span, "write a number, as in 25557032, 1.70M or 4.1G"))
     return text
 
 
@@ -73,7 +88,7 @@ ExprField = Annotated[
     Expr, PlainValidator(_through(expression)), WithJsonSchema({"$archspec": "expression"})
 ]  # fmt: skip
 PathField = Annotated[Path, PlainValidator(_through(parse_path)), WithJsonSchema({"$archspec": "path"})]
-Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": ["string", "number"]})]
+Text = Annotated[str, PlainValidator(word), WithJsonSchema({"type": ["string", "number"]})]
 Texts = Annotated[
     tuple[str, ...],
     PlainValidator(_texts),
@@ -88,20 +103,25 @@ Leaf = BeforeValidator(_leaf)
 
 
 _MESSAGES = {
-    "model_type": "this is a mapping of fields",
-    "dict_type": "this is a mapping",
-    "list_type": "this is a list",
-    "tuple_type": "this is a list",
-    "bool_type": "this is true or false",
-    "int_type": "this is a whole number",
-    "float_type": "this is a number",
+    "model_type": "this must be a mapping of fields, as in {name: value}",
+    "dict_type": "this must be a mapping, as in {name: value}",
+    "list_type": "this must be a list, as in [...]",
+    "tuple_type": "this must be a list, as in [...]",
+    "bool_type": "this must be true or false",
+    "bool_parsing": "this must be true or false",
+    "int_type": "this must be a whole number",
+    "float_type": "this must be a number",
+    "float_parsing": "this must be a number",
+    "string_type": "this must be a word; a number needs quotes to be one",
 }
 
 
 def schema_problems(error: ValidationError, root: Map, fields: Callable[[Sequence[Any]], list[str]]) -> list[Problem]:
     """What pydantic found, as problems at their place in the file. `fields` lists the known fields at a location."""
     problems: list[Problem] = []
-    for found in error.errors():
+    every = error.errors(include_url=False, include_input=False)
+    misspelt = {found["loc"][:-1] for found in every if found["type"] == "extra_forbidden"}
+    for found in every[: limits.MAX_PROBLEMS]:
         kind, context = found["type"], found.get("ctx", {})
         if kind == "spec":
             problems += context["problems"]
@@ -112,9 +132,15 @@ def schema_problems(error: ValidationError, root: Map, fields: Callable[[Sequenc
             hint = suggest(str(key), fields(found["loc"][:-1]))
             problems.append(Problem(f"there is no field '{str(key)[:60]}' here", key_span, hint))
         elif kind == "missing":
-            problems.append(Problem(f"the field '{found['loc'][-1]}' is missing", span, "add it"))
+            if found["loc"][:-1] not in misspelt:  # what seems to be missing may be what is misspelt
+                name = found["loc"][-1]
+                problems.append(Problem(f"the field '{name}' is missing", span, f"add `{name}: ...`"))
         elif kind == "literal_error":
-            problems.append(Problem(f"this must be {context['expected'].replace(chr(39), '')}", span))
+            allowed = context["expected"].replace("'", "")
+            given = parent[key] if isinstance(parent, Map) and key in parent else None
+            hint = suggest(given.text, allowed.replace(" or ", ", ").split(", ")) if isinstance(given, Scalar) else None
+            hint = hint if hint and hint.startswith("did") else None
+            problems.append(Problem(f"{key} must be {allowed}", span, hint))
         else:
             message = found["msg"].removeprefix("Value error, ")
             problems.append(Problem(_MESSAGES.get(kind, message[:1].lower() + message[1:]), span))

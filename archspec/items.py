@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from archspec import limits
 from archspec.errors import Problem, Span, SpecError, suggest
 from archspec.expressions import Expr
-from archspec.names import unusable
+from archspec.names import unusable, unusable_variable
 from archspec.ops import BY_KEY, Operator
 from archspec.parsing import expression
 from archspec.source import Data, Map, Scalar, Seq, plain
@@ -73,7 +74,11 @@ def _path(data: Data, problems: list[Problem]) -> Path:
         what = "a mapping" if isinstance(data, Map) else f"'{data.text}'"
         problems.append(Problem(f"a path is a list of items or the name of a path, not {what}", data.span))
         return Path((), data.span)
-    items = [_item(entry, problems) for entry in data]
+    items = []
+    for entry in data:
+        items.append(_item(entry, problems))
+        if len(problems) > limits.MAX_PROBLEMS:
+            break
     return Path(tuple(item for item in items if item is not None), data.span)
 
 
@@ -82,6 +87,8 @@ def _item(data: Data, problems: list[Problem]) -> Item | None:
         return _operation(data.value, data.span, Map(span=data.span), problems)
     if not isinstance(data, Map) or len(data) != 1:
         hint = "one item is one key: `- conv: {out: 64, kernel: 3, when: ...}`; its fields, `when` too, go inside"
+        if isinstance(data, Seq):
+            hint = "a path holds no list; splice a named path in with `use: NAME`"
         problems.append(Problem("an item of a path is a word, or a mapping of exactly one key", data.span, hint))
         return None
     ((key, body),) = data.items()
@@ -91,9 +98,12 @@ def _item(data: Data, problems: list[Problem]) -> Item | None:
     if key == "use":
         return _use(body, span, problems)
     if not isinstance(body, Map):
-        known = [*BY_KEY, "use", "each"]
-        advice = f"as in `{key}: {{out: 64}}`" if key in known else suggest(str(key), known)
-        problems.append(Problem(f"'{key}' takes its fields as a mapping", body.span, advice))
+        operator = BY_KEY.get(str(key))
+        if operator is None and key != "each":
+            return _operation(str(key), span, Map(span=span), problems)
+        fields = list(operator.model_fields) if operator else ["of"]
+        advice = f"as in `{key}: {{{fields[0]}: ...}}`" if fields else "it has none but `when` and `name`"
+        problems.append(Problem(f"'{key}' takes its fields as a mapping", body.span or span, advice))
         return None
     if key == "each":
         return _each(body, span, problems)
@@ -117,15 +127,16 @@ def _word(data: Data, problems: list[Problem], what: str) -> str:
 
 def _known(body: Map, fields: Mapping[str, bool], key: str, span: Span | None, problems: list[Problem]) -> bool:
     """Whether `body` has only known fields and all required ones; says so where not."""
-    before = len(problems)
-    for name in body:
-        if name not in fields:
-            at = body.key_spans.get(name) or span
-            problems.append(Problem(f"{key} has no field '{name}'", at, suggest(str(name), fields)))
-    for name, required in fields.items():
-        if required and name not in body:
-            problems.append(Problem(f"{key} needs the field '{name}'", span, f"as in `{key}: {{{name}: ...}}`"))
-    return len(problems) == before
+    unknown = [name for name in body if name not in fields]
+    for name in unknown[: limits.MAX_PROBLEMS]:
+        at = body.key_spans.get(name) or span
+        problems.append(Problem(f"{key} has no field '{str(name)[:60]}'", at, suggest(str(name), fields)))
+    missing = [name for name, required in fields.items() if required and name not in body]
+    if missing and not unknown:  # what seems to be missing may be what is misspelt
+        what = f"the field{'s' * (len(missing) > 1)} {' and '.join(map(repr, missing))}"
+        example = ", ".join(f"{name}: ..." for name, required in fields.items() if required)
+        problems.append(Problem(f"{key} needs {what}", span, f"as in `{key}: {{{example}}}`"))
+    return not unknown and not missing
 
 
 def _use(body: Data, span: Span | None, problems: list[Problem]) -> Use | None:
@@ -142,8 +153,8 @@ def _each(body: Map, span: Span | None, problems: list[Problem]) -> Each | None:
         return None
     names = [_word(body[key], problems, f"'{key}'") if key in body else None for key in ("as", "at")]
     for name, key in zip(names, ("as", "at"), strict=True):
-        if name and not name.isidentifier():
-            problems.append(Problem(f"'{name[:60]}' is not a name", body[key].span))
+        if name and (reason := unusable_variable(name)):
+            problems.append(Problem(reason, body[key].span))
     of, do = _expr(body["of"], problems), _path(body["do"], problems)
     when = _expr(body["when"], problems) if "when" in body else None
     return Each(of, names[0] or "", names[1], do, when, span) if of else None
@@ -154,7 +165,7 @@ def _operation(key: str, span: Span | None, body: Map, problems: list[Problem]) 
     if operator is None:
         hint = suggest(key, [*BY_KEY, "use", "each"])
         if hint is None or not hint.startswith("did"):
-            hint = f"for a named path write `use: {key}`"
+            hint = f"for a named path write `use: {key[:60]}`"
         problems.append(Problem(f"there is no operator '{key[:60]}'", span, hint))
         return None
     fields = {name: field.is_required() for name, field in operator.model_fields.items()}

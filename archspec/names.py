@@ -19,6 +19,8 @@ SCOPE_NAMES = {
     "out": _IN_SHORTCUTS, "changed": _IN_SHORTCUTS,
 }  # fmt: skip
 
+FUNCTION_NAMES = frozenset({"min", "max", "sum", "len", "round"})
+
 # Public attributes of torch.nn.Module, torch.fx.GraphModule and the compiler's subclasses of them, which a submodule
 # cannot be called. A test compares.
 MODULE_ATTRIBUTES = frozenset(
@@ -43,6 +45,15 @@ def unusable(name: str) -> str | None:
     if name in MODULE_ATTRIBUTES:
         return f"'{name}' is an attribute of every torch module and cannot be a name"
     return None
+
+
+def unusable_variable(name: str) -> str | None:
+    """Why `name` cannot name a param, a column or a loop's variable; None if it can."""
+    if name in SCOPE_NAMES or name in FUNCTION_NAMES:
+        return f"'{name}' is a name of the language itself"
+    if name in ("true", "false") or keyword.iskeyword(name):
+        return f"'{name}' is a word of Python's and cannot be a name"
+    return None if IDENTIFIER.match(name) else f"'{name[:60]}' is not a name: letters, digits and _ only, a letter first"
 
 
 def unusable_address(address: str) -> str | None:

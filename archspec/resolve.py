@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,11 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from archspec import limits, zoo
-from archspec.errors import Problem, Problems, Source, SpecError, suggest
-from archspec.expressions import FUNCTIONS, UNKNOWN, EvaluationError, Expr, Poisoned, show
+from archspec.errors import Problem, Problems, Source, Span, SpecError, suggest
+from archspec.expressions import UNKNOWN, EvaluationError, Expr, Poisoned, show
 from archspec.fields import schema_problems
 from archspec.merge import extend_blocks, inherited, merge_files
-from archspec.names import IDENTIFIER, SCOPE_NAMES
+from archspec.names import unusable_variable
 from archspec.overrides import apply_overrides
 from archspec.schema import Document
 from archspec.schema_fields import known_fields
@@ -69,7 +68,8 @@ def from_source(
     if not _NAME.match(name):
         place = own.get("name")
         problems.add(f"'{name[:60]}' cannot be a spec's name: letters, digits, _ - and . only", place.span if place else None)
-    params = evaluate_params(document.params, problems)
+    written = data.get("params")
+    params = evaluate_params(document.params, problems, written.key_spans if isinstance(written, Map) else None)
     _check_kinds(before, params, overrides or {}, problems)
     _check_requirements(document, params, problems)
     problems.check()
@@ -79,6 +79,8 @@ def from_source(
 def _mapping(data: Data) -> Map:
     if not isinstance(data, Map):
         raise SpecError([Problem("a spec is a mapping", data.span, "start it with 'archspec: 1'")])
+    if "archspec" not in data:
+        raise SpecError([Problem("the version of the language is missing", data.span, "start it with 'archspec: 1'")])
     return data
 
 
@@ -92,7 +94,8 @@ def _with_parents(own: Map, source: Source, path: Path | None) -> Map:
     chain, seen = [own], {path.resolve() if path else None}
     while (reference := chain[-1].get("extends")) is not None:
         if not isinstance(reference, Scalar) or not isinstance(reference.value, str):
-            raise SpecError([Problem("`extends` takes one file or one name", reference.span)])
+            hint = "as in `extends: bases/resnet.yaml`"
+            raise SpecError([Problem("`extends` takes one file or one name", reference.span, hint)])
         parent = zoo.locate(reference.text, reference.span, path.parent if path else Path.cwd())
         if parent.resolve() in seen:
             raise SpecError([Problem(f"`extends` runs in a circle, back to {zoo.display(parent)}", reference.span)])
@@ -120,13 +123,16 @@ def _validated(data: Map, problems: Problems) -> Document:
         raise SpecError(problems) from None
 
 
-def evaluate_params(params: Mapping[str, Expr], problems: Problems) -> dict[str, Any]:
-    """The values of params, whatever their order; what cannot be computed becomes `UNKNOWN` and a problem."""
+def evaluate_params(
+    params: Mapping[str, Expr], problems: Problems, spans: Mapping[str | int, Span | None] | None = None
+) -> dict[str, Any]:
+    """The values of params, whatever their order; what cannot be computed becomes `UNKNOWN` and a problem.
+
+    `spans` say where the names stand.
+    """
     for name, expr in params.items():
-        taken = name in SCOPE_NAMES or name in FUNCTIONS
-        if taken or keyword.iskeyword(name) or not IDENTIFIER.match(name):
-            why = "the language uses it itself" if taken else "it is not a name"
-            problems.add(f"a param cannot be called '{name[:60]}': {why}", expr.span)
+        if reason := unusable_variable(name):
+            problems.add(f"a param needs another name: {reason}", (spans or {}).get(name) or expr.span)
     try:
         needs = {name: expr.names & params.keys() for name, expr in params.items()}
         order = list(TopologicalSorter(needs).static_order())

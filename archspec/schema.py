@@ -1,12 +1,14 @@
 """The pydantic models of a spec: what may be written where. No behaviour."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 
 from archspec.errors import Problem, Span
-from archspec.fields import ExprField, Figure, Leaf, PathField, Text, Texts, refuse
+from archspec.fields import ExprField, Figure, Leaf, PathField, Text, Texts, refuse, word
 from archspec.items import Path, parse_path
 from archspec.parsing import parse_text
 from archspec.source import Map, Scalar, Seq, plain
@@ -22,7 +24,7 @@ def _mapping(data: Any) -> Any:
     if isinstance(data, Map):
         return {**data, SPAN: data.span}
     if isinstance(data, Scalar | Seq):
-        refuse(Problem("this is a mapping of fields", data.span))
+        refuse(Problem("this must be a mapping of fields, as in {name: value}", data.span))
     return data
 
 
@@ -38,10 +40,28 @@ class Section(BaseModel):
 
 def _wire(data: Any) -> Any:
     if isinstance(data, Scalar):
-        return {"bare": data.text, "ops": data, SPAN: data.span}
+        return {"bare": word(data), "ops": data, SPAN: data.span} if data.value is not None else {SPAN: data.span}
     if isinstance(data, Seq):
         return {"ops": data, SPAN: data.span}
     return _mapping(data)
+
+
+def _named(read: Callable[[Any], Any]) -> BeforeValidator:
+    """Sections by name, each of which then stands where its name does."""
+
+    def validate(data: Any) -> Any:
+        if not isinstance(data, Map):
+            return data
+        sections: dict[Any, Any] = {}
+        for name, body in data.items():
+            try:
+                section = read(body)
+            except PydanticCustomError:
+                section = body  # refused again, for pydantic to collect
+            sections[name] = {**section, SPAN: data.key_spans.get(name)} if isinstance(section, dict) else section
+        return sections
+
+    return BeforeValidator(validate)
 
 
 class Wire(Section):
@@ -51,7 +71,10 @@ class Wire(Section):
     """The wires it reads; `input` is the block's, or the network's."""
     ops: PathField = Path(())
     """What happens on it."""
-    bare: SkipJsonSchema[str | None] = None
+    bare: SkipJsonSchema[Text | None] = None
+
+
+Wires = Annotated[dict[str, Annotated[Wire, BeforeValidator(_wire)]], _named(_wire)]
 
 
 class Block(Section):
@@ -67,7 +90,7 @@ class Block(Section):
     """A path (identity, A, B, C or your own), or `none` for a plain net."""
     shared: ExprField | None = None
     """Where true, the shortcut reads the output of `pre`, else the block's input."""
-    graph: dict[str, Annotated[Wire, BeforeValidator(_wire)]] | None = None
+    graph: Wires | None = None
     """Wires by name; `output` is what the block gives."""
     out: ExprField | None = None
     """Channels to reach, for paths of the graph form that ask for `out`."""
@@ -95,6 +118,8 @@ def _positions(data: Any) -> Any:
 
 def _each_stage(data: Any) -> Any:
     """A list with one entry per stage; an entry alone holds for every stage."""
+    if isinstance(data, Seq) and not data:
+        refuse(Problem("this list is empty", data.span, "give one entry per stage, or one for all"))
     return data if isinstance(data, Seq | list) else [data]
 
 
@@ -102,7 +127,8 @@ def _enter(data: Any) -> Any:
     names = []
     for entry in _each_stage(data):
         if not isinstance(entry, Scalar) or not isinstance(entry.value, str | None):
-            refuse(Problem("enter is the name of a path, or a list of names, one per stage", data.span))
+            hint = "write the path under `paths` and its name here"
+            refuse(Problem("enter is the name of a path, or a list of names, one per stage", data.span, hint))
         names.append(Path(()) if entry.value is None else parse_path(entry))
     return tuple(names)
 
@@ -271,7 +297,7 @@ class Document(Section):
     stem: PathField = Path(())
     """From the input to the first stage."""
     stages: Annotated[Stages, SectionOf] | None = None
-    blocks: dict[str, Annotated[Block, SectionOf]] = {}
+    blocks: Annotated[dict[str, Annotated[Block, SectionOf]], _named(_mapping)] = {}
     paths: dict[str, PathField] = {}
     """Named paths, for use anywhere."""
     head: PathField = Path(())
@@ -283,7 +309,7 @@ class Document(Section):
     """A stage or block after which the network, head included, is cut off."""
     outputs: dict[str, Text] | None = None
     """Several outputs: addresses by the name of the output."""
-    graph: dict[str, Annotated[Wire, BeforeValidator(_wire)]] | None = None
+    graph: Wires | None = None
     """The whole network in graph form, instead of stem, stages and head."""
     init: Annotated[Init, SectionOf] = Init()
     expect: Annotated[Expect, SectionOf] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -10,9 +9,9 @@ from typing import Any
 
 from archspec import limits
 from archspec.errors import Problems, Span
-from archspec.expressions import FUNCTIONS, UNKNOWN, EvaluationError, Expr, Poisoned
+from archspec.expressions import UNKNOWN, EvaluationError, Expr, Poisoned
 from archspec.items import Path
-from archspec.names import IDENTIFIER, SCOPE_NAMES
+from archspec.names import unusable_variable
 from archspec.ops.base import whole
 from archspec.schema import Positions, Stages
 
@@ -80,12 +79,10 @@ def _check_names(columns: Mapping[str, Expr], params: Mapping[str, Any], problem
     for name, expr in columns.items():
         if name == "stride":
             continue
-        if name in SCOPE_NAMES or name in FUNCTIONS:
-            problems.add(f"a column cannot be called '{name}': the language uses the name itself", expr.span)
+        if reason := unusable_variable(name):
+            problems.add(f"a column needs another name: {reason}", expr.span)
         elif name in params:
             problems.add(f"'{name}' is both a param and a column of stages", expr.span, hint="rename one of them")
-        elif keyword.iskeyword(name) or not IDENTIFIER.match(name):
-            problems.add(f"a column cannot be called '{name[:60]}': it is not a name", expr.span)
 
 
 def _order(columns: Mapping[str, Expr], lists: Mapping[str, Any], problems: Problems) -> list[str]:
