@@ -72,11 +72,12 @@ class Unit:
 def outline(graph: Graph) -> list[Unit]:
     """The units of a graph in an order in which each follows what it reads.
 
-    Units that would read each other in a circle, as a flat spec's names may have it, fall apart into operators.
+    Units that would read each other in a circle or hold one another, as a flat spec's names may have it, fall apart
+    into operators.
     """
     groups = graph.units()
     owner = {node.name: address for address, nodes in groups.items() for node in nodes}
-    for address in _circular(graph, groups, owner):
+    for address in {*_circular(graph, groups, owner), *_holding(groups)}:
         for node in groups.pop(address):
             groups[node.name] = [node]
             owner[node.name] = node.name
@@ -155,6 +156,12 @@ def _circular(graph: Graph, groups: Mapping[str, Any], owner: Mapping[str, str])
     quotient.add_edges_from((source, target) for source, targets in readers.items() for target in targets)
     circles = networkx.strongly_connected_components(quotient)
     return [address for circle in circles if len(circle) > 1 for address in sorted(circle)]
+
+
+def _holding(groups: Mapping[str, Any]) -> list[str]:
+    """Units at an address below which others lie: `stage1` of a node `stage1.a.b` beside the block `stage1.0`."""
+    parents = {".".join(parts[:end]) for address in groups if (parts := address.split(".")) for end in range(1, len(parts))}
+    return [address for address in groups if address in parents]
 
 
 def _ordered(units: Sequence[Unit], owner: Mapping[str, str]) -> list[Unit]:
