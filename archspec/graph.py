@@ -144,7 +144,8 @@ class Graph:
         """Equal names, operators, wiring, outputs and initialisation; provenance does not count."""
         if not isinstance(other, Graph):
             return NotImplemented
-        return (list(self), self.outputs, self.init) == (list(other), other.outputs, other.init)
+        mine, others = ((list(graph), graph.outputs, graph.init.model_dump()) for graph in (self, other))
+        return mine == others
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -213,7 +214,7 @@ class Graph:
         return units
 
     def to_dict(self) -> dict[str, Any]:
-        """The graph as JSON-ready data in networkx's node-link form; `networkx.node_link_graph` reads it."""
+        """The graph as JSON-ready data in node-link form: `networkx.node_link_graph(data, edges="edges")` reads it."""
         nodes = [
             {
                 "id": node.name, "op": node.op.key, "fields": node.op.written(), "inputs": list(node.inputs),
@@ -223,12 +224,12 @@ class Graph:
             }
             for node in self
         ]  # fmt: skip
-        links = [
+        edges = [
             {"source": source, "target": node.name, "operand": position}
             for node in self for position, source in enumerate(node.inputs)
         ]  # fmt: skip
         about = {"name": self.name, "outputs": self.outputs, "params": self.params, "macs": self.macs}
-        return {"directed": True, "multigraph": True, "graph": about, "nodes": nodes, "links": links}
+        return {"directed": True, "multigraph": True, "graph": about, "nodes": nodes, "edges": edges}
 
     def to_spec_text(self) -> str:
         """The flat canonical text of this graph: a spec that loads again to an equal graph."""

@@ -18,32 +18,26 @@ STAGED = ("stem", "stages", "head", "levels", "skips", "drop_path", "until")
 def expand_flat(
     document: Document, params: Mapping[str, Any], start: Signal, paths: Paths, builder: Builder
 ) -> Signal:
-    """The output's signal. A wire of one operator gives it its name; the operators of a longer one extend it."""
+    """The output's signal. A wire of one operator gives it its name; the operators of a longer one extend it, and
+    those on `output` have names of their own, as in a block."""
     for name in STAGED:
         if name in document.model_fields_set:
             builder.problems.add(f"a spec has `graph` or `{name}`, not both", document.span, hint="remove one of them")
-    ordered = strands(document.graph or {}, builder.problems, unusable_address)
-    _check_prefixes(ordered, builder)
+    given = set((document.outputs or {}).values())
+    ordered = strands(document.graph or {}, builder.problems, unusable_address, given)
     signals: dict[str, Signal] = {"input": start}
     for strand in ordered:
         sources = [signals[name] for name in strand.inputs]
-        alone = len(strand.ops.items) == 1 and isinstance(strand.ops.items[0], Operation)
         signals[strand.name] = paths.run(
-            strand.ops, sources, strand.name, scope_at(params, sources[0]), where=strand.name, labels=strand.inputs,
-            alone=alone,
+            strand.ops, sources, "" if strand.name == "output" else strand.name, scope_at(params, sources[0]),
+            where=strand.name, labels=strand.inputs, alone=_alone(strand),
         )  # fmt: skip
     return signals.get("output")
 
 
-def _check_prefixes(ordered: list[Strand], builder: Builder) -> None:
-    """A name cannot be a module and a part of another's path at once."""
-    names = {strand.name for strand in ordered}
-    for strand in ordered:
-        parts = strand.name.split(".")
-        for end in range(1, len(parts)):
-            prefix = ".".join(parts[:end])
-            if prefix in names:
-                builder.problems.add(
-                    f"'{prefix}' is a wire, and also the beginning of '{strand.name}'", strand.span,
-                    hint="rename one of them",
-                )  # fmt: skip
+def _alone(strand: Strand) -> bool:
+    """Whether a wire gives its name to its operator: its only one, without a name of its own."""
+    if strand.name == "output" or len(strand.ops.items) != 1:
+        return False
+    (item,) = strand.ops.items
+    return isinstance(item, Operation) and item.name == item.operator.key

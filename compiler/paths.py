@@ -42,8 +42,8 @@ class Paths:
     ) -> Signal:  # fmt: skip
         """The signal after a path; several to start from need a join as the first operator.
 
-        `prefix` begins the names of its nodes, or with `alone` is the name of its only one; `where` is the address
-        problems tell.
+        `prefix` begins the names of its nodes if not empty, or with `alone` is the name of its only one; `where` is
+        the address problems tell.
         """
         inputs, signal = list(start), start[0]
         joined = len(inputs) == 1
@@ -59,7 +59,7 @@ class Paths:
                 advice = "give its wire `from: [a, b]`" if joined else "join them first: add, multiply or concat"
                 self._builder.problems.add(f"{operation.operator.key} {why}", operation.span, hint=advice, where=where)
                 return None
-            name = prefix if alone else f"{prefix}.{step.name}"
+            name = prefix if alone else f"{prefix}.{step.name}" if prefix else step.name
             if op is None:
                 signal = None
             else:

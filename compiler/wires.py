@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -23,22 +23,27 @@ class Strand:
     span: Span | None
 
 
-def strands(wires: Mapping[str, Wire], problems: Problems, check_name: Callable[[str], str | None] = unusable) -> list[Strand]:
+def strands(
+    wires: Mapping[str, Wire], problems: Problems, check_name: Callable[[str], str | None] = unusable,
+    outputs: Collection[str] = (),
+) -> list[Strand]:  # fmt: skip
     """The wires of a block or a flat network in an order in which each follows what it reads.
 
+    `outputs` are addresses that the network gives: wires they lead to need no reader, and `output` need not be there.
     Unknown and circular wires, unused ones and a missing `output` are problems; then the list is empty.
     """
     found = {name: _settled(name, wire) for name, wire in wires.items()}
     wrong = Problems()  # its own: `problems` may hold the same from another block of this kind
-    if "output" not in found:
+    if "output" not in found and not outputs:
         span = next((strand.span for strand in found.values()), None)
         wrong.add("a graph needs the wire 'output'", span, hint="name its last wire 'output', or add `output: WIRE`")
     read = {source for strand in found.values() for source in strand.inputs} | {"output"}
+    read |= {prefix for address in outputs for prefix in _prefixes(address)}
     for name, strand in found.items():
         reason = "'input' is what the graph is given" if name == "input" else check_name(name) if name != "output" else None
         if reason:
             wrong.add(reason, strand.span)
-        if name not in read:
+        if name not in read and not (outputs and any(prefix in outputs for prefix in _prefixes(name))):
             wrong.add(f"nothing reads the wire '{name}'", strand.span, hint="use it or remove it")
         for source in strand.inputs:
             if source == "output" or source != "input" and source not in found:
@@ -47,6 +52,12 @@ def strands(wires: Mapping[str, Wire], problems: Problems, check_name: Callable[
     if len(wrong):
         return []
     return _ordered(found, problems)
+
+
+def _prefixes(address: str) -> list[str]:
+    """`a.b.c` as a, a.b and a.b.c."""
+    parts = address.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
 
 def _ordered(found: Mapping[str, Strand], problems: Problems) -> list[Strand]:

@@ -12,6 +12,7 @@ archspec: 1
 input: {{channels: 3, size: [8, 8]}}
 params: {{kernels: [3, 1, 3], deep: 2, lit: true, k: 7, grid: [[3, 1], [5]], none: []}}
 stem: {stem}
+head: [identity]
 paths:
   act: [bn, relu]
   unit: [conv: {{out: 4, kernel: 3}}, use: act]
@@ -23,9 +24,9 @@ paths:
 
 
 def stem(items: str, paths: str = "") -> list[str]:
-    """The operators a stem gives, in order, without the word stem."""
+    """The operators a stem gives, in order, without the word stem. (A head follows: no network is empty.)"""
     graph = graph_of(SPEC.format(stem=items, paths=paths))
-    return [name.removeprefix("stem.") for name in graph.nodes if name != "input"]
+    return [name.removeprefix("stem.") for name in graph.nodes if name.startswith("stem.")]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_each_path_of_a_block_numbers_its_own() -> None:
 def test_loop_variables_reach_named_paths() -> None:
     by_k = "by_k: [conv: {out: 4, kernel: kernel}, relu: {when: at > 0}]"
     graph = graph_of(SPEC.format(stem="[each: {of: kernels, as: kernel, at: at, do: by_k}]", paths=by_k))
-    assert drawn(graph) == text_of("""
+    assert drawn(graph, "stem.") == text_of("""
         stem.conv1 = conv(out=4, kernel=3) <- input
         stem.conv2 = conv(out=4, kernel=1) <- stem.conv1
         stem.relu2 = relu <- stem.conv2
@@ -119,7 +120,7 @@ def test_loops_nest() -> None:
         "[each: {of: row, as: size, at: j, do: [conv: {out: 10 * (i + 1) + j, kernel: size}]}]}]"
     )
     graph = graph_of(SPEC.format(stem=items, paths=""))
-    assert drawn(graph) == text_of("""
+    assert drawn(graph, "stem.") == text_of("""
         stem.conv1 = conv(out=10, kernel=3) <- input
         stem.conv2 = conv(out=11, kernel=1) <- stem.conv1
         stem.conv3 = conv(out=20, kernel=5) <- stem.conv2
@@ -129,7 +130,7 @@ def test_loops_nest() -> None:
 def test_an_inner_variable_hides_an_outer_one_and_a_param() -> None:
     items = "[each: {of: [1, 3], as: k, do: [use: k, each: {of: [5], as: k, do: k}, use: k]}, use: k]"
     graph = graph_of(SPEC.format(stem=items, paths="k: [conv: {out: k, kernel: 1}]"))
-    assert [node.shape[0] for node in graph][1:] == [1, 5, 1, 3, 5, 3, 7]
+    assert [node.shape[0] for node in graph][1:-1] == [1, 5, 1, 3, 5, 3, 7]
 
 
 def test_a_loop_over_a_column_differs_by_stage() -> None:
@@ -175,7 +176,7 @@ def test_nested_loops_by_brute_force(grid: list[list[int]]) -> None:
     )
     graph = graph_of(SPEC.format(stem=items, paths=""))
     expected = [100 * i + 10 * j + x for i, row in enumerate(grid) for j, x in enumerate(row)]
-    assert [node.shape[0] for node in graph][1:] == expected
+    assert [node.shape[0] for node in graph][1:-1] == expected
 
 
 def test_a_named_path_is_evaluated_where_it_is_used() -> None:

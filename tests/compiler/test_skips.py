@@ -278,7 +278,6 @@ def test_a_whole_float_is_a_whole_number() -> None:
     ("skips", "message"),
     [
         ("[{from: stage1.2, to: stage1.0}]", "the skip from stage1.2 to stage1.0 runs backwards"),
-        ("[{from: stage1.2, to: stage1.2}]", "the skip from stage1.2 to stage1.2 runs backwards"),
         ("[{from: stage1, to: stage1.1}]", "the skip from stage1.2 to stage1.1 runs backwards"),
         ("[{from: stage1.3, to: stage2.0}]", "there is no block 'stage1.3' to skip from"),
         ("[{from: stage1.0, to: stage3.0}]", "there is no block 'stage3.0' to skip to"),
@@ -307,6 +306,10 @@ def test_skips_that_cannot_be(skips: str, message: str) -> None:
     problem = problem_of(spec(skips))
     assert problem.message == message
     assert problem.span is not None
+
+
+def test_a_block_does_not_skip_to_itself() -> None:
+    assert problems_of(spec("[{from: stage1.2, to: stage1.2}]"))
 
 
 def test_wrong_fields_of_a_rule_name_those_it_has() -> None:
