@@ -154,7 +154,7 @@ def _each(body: Map, span: Span | None, problems: list[Problem]) -> Each | None:
     names = [_word(body[key], problems, f"'{key}'") if key in body else None for key in ("as", "at")]
     for name, key in zip(names, ("as", "at"), strict=True):
         if name and (reason := unusable_variable(name)):
-            problems.append(Problem(reason, body[key].span))
+            problems.append(Problem(f"a loop's variable cannot be called '{name[:60]}': {reason}", body[key].span))
     of, do = _expr(body["of"], problems), _path(body["do"], problems)
     when = _expr(body["when"], problems) if "when" in body else None
     return Each(of, names[0] or "", names[1], do, when, span) if of else None

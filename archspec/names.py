@@ -48,12 +48,12 @@ def unusable(name: str) -> str | None:
 
 
 def unusable_variable(name: str) -> str | None:
-    """Why `name` cannot name a param, a column or a loop's variable; None if it can."""
+    """Why a param, a column or a loop's variable cannot be called `name`; None if it can."""
     if name in SCOPE_NAMES or name in FUNCTION_NAMES:
-        return f"'{name}' is a name of the language itself"
-    if name in ("true", "false") or keyword.iskeyword(name):
-        return f"'{name}' is a word of Python's and cannot be a name"
-    return None if IDENTIFIER.match(name) else f"'{name[:60]}' is not a name: letters, digits and _ only, a letter first"
+        return "the language uses the name itself"
+    if name in ("true", "false") or keyword.iskeyword(name) or not IDENTIFIER.match(name):
+        return "it is not a name: letters, digits and _ only, a letter first, and no word of Python's"
+    return None
 
 
 def unusable_address(address: str) -> str | None:

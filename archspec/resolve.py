@@ -67,7 +67,9 @@ def from_source(
     name = document.name or (path.stem if path else "spec")
     if not _NAME.match(name):
         place = own.get("name")
-        problems.add(f"'{name[:60]}' cannot be a spec's name: letters, digits, _ - and . only", place.span if place else None)
+        message = f"'{name[:60]}' cannot be a spec's name: letters, digits, _ - and . only"
+        hint = None if place else "a spec is called as its file, unless it says `name: ...`"
+        problems.add(message, place.span if place else own.span, hint=hint)
     written = data.get("params")
     params = evaluate_params(document.params, problems, written.key_spans if isinstance(written, Map) else None)
     _check_kinds(before, params, overrides or {}, problems)
@@ -132,7 +134,7 @@ def evaluate_params(
     """
     for name, expr in params.items():
         if reason := unusable_variable(name):
-            problems.add(f"a param needs another name: {reason}", (spans or {}).get(name) or expr.span)
+            problems.add(f"a param cannot be called '{name[:60]}': {reason}", (spans or {}).get(name) or expr.span)
     try:
         needs = {name: expr.names & params.keys() for name, expr in params.items()}
         order = list(TopologicalSorter(needs).static_order())

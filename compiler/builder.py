@@ -7,6 +7,7 @@ signal is skipped in silence, so that one mistake is told once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
@@ -29,6 +30,7 @@ class Builder:
         self.problems = Problems()
         self._trust = trust
         self._operators: dict[Any, Operator] = {}
+        self._told: dict[int, Any] = {}
         self._operands = 0
         self._modules: set[str] = set()  # proper prefixes of names: they become modules
 
@@ -37,9 +39,14 @@ class Builder:
         try:
             return expr.condition(scope) if condition else expr(scope)
         except EvaluationError as error:
-            problem = error.problem
-            self.problems.add(problem.message, problem.span, hint=problem.hint, where=where)
+            self.tell(expr, error.problem.message, error.problem.span, where, error.problem.hint)
             raise Poisoned from None
+
+    def tell(self, expr: Any, message: str, span: Span | None, where: str, hint: str | None = None) -> None:
+        """Adds what is wrong with a part of the spec, once: the values differ from block to block, the slip is one."""
+        if id(expr) not in self._told:
+            self._told[id(expr)] = expr
+            self.problems.add(message, span, hint=hint, where=where)
 
     def operator(self, operation: Operation, scope: Scope, where: str) -> Operator | None:
         """The operator with its fields evaluated; None, having told why, if they do not suit it."""
@@ -60,9 +67,13 @@ class Builder:
                 field = str(found["loc"][0]) if found["loc"] else ""
                 written = operation.fields.get(field)
                 span = written.span if isinstance(written, Expr) else operation.span
-                message = found["msg"].removeprefix("Value error, ")
-                message = message.replace("Input should be", "must be")
-                self.problems.add(f"{operation.operator.key}: {field} {message}", span or operation.span, where=where)
+                message = found["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+                message = f"{operation.operator.key}: {field} {message}"
+                self.tell(written or operation, message, span or operation.span, where)
+            return None
+        except TypeError:  # words and arguments of `module` that are no mapping
+            message = f"{operation.operator.key}: its fields are not of the form it takes"
+            self.problems.add(message, operation.span, hint="see the operator's fields", where=where)
             return None
         if isinstance(operator, Module) and operator.trusted_only and not self._trust:
             self.problems.add(
@@ -96,6 +107,9 @@ class Builder:
         if self._operands > limits.MAX_OPERANDS:
             self.problems.add(f"the network has more than {limits.MAX_OPERANDS:,} connections", span, where=name)
             self.problems.check()
+        if name == "output":  # the flat text of a graph says so what the network gives
+            self.problems.add("an operator of the whole network cannot be called 'output'", span, hint="rename it")
+            return None
         if name in self.nodes:
             self.problems.add(f"two operators are called '{name}'", span, hint="give one of them another `name`")
             return None
@@ -116,6 +130,8 @@ class Builder:
             shape = op.shape(shapes)
             params, macs = op.params(shapes), op.macs(shapes)
             reduction = _reduction(op, sources, shape)
+            if max(params, macs, prod(shape)) > limits.MAX_COST:
+                raise ShapeError(f"{op.key} is absurdly large: {params:.0e} parameters, output {show_shape(shape)}")
         except ShapeError as error:
             self.problems.add(str(error), span, hint=error.hint, where=where or name)
             return None

@@ -16,8 +16,9 @@ from archspec.compiler.references import check_references
 from archspec.compiler.skips import STEM, Edge, skip_edges
 from archspec.compiler.source import input_node
 from archspec.compiler.table import Row, stage_table
+from archspec import limits
 from archspec.errors import SpecError, suggest
-from archspec.expressions import EvaluationError, Poisoned
+from archspec.expressions import EvaluationError, Poisoned, show
 from archspec.graph import Graph
 from archspec.items import Path
 from archspec.ops import Operator, ShapeError
@@ -80,7 +81,8 @@ class _Network:
     def refuse_without_stages(self) -> None:
         for name in ("levels", "skips", "drop_path", "until"):
             if getattr(self.document, name):
-                self.builder.problems.add(f"`{name}` needs stages", self.document.span)
+                span = self.spec.data.key_spans.get(name)
+                self.builder.problems.add(f"`{name}` needs stages", span, hint="this spec has none: remove it")
 
     def truncated(self, rows: list[Row]) -> list[tuple[Row, int]]:
         """Each stage with how many of its blocks are kept: all, unless `until` cuts the network off."""
@@ -100,11 +102,17 @@ class _Network:
         return kept
 
     def stages(self, rows: Sequence[tuple[Row, int]], signal: Signal) -> Signal:
+        before = len(self.builder.problems)
+        if sum(count for _, count in rows) > limits.MAX_OPERATORS:
+            span = self.document.stages.repeat.span if self.document.stages else None
+            self.builder.problems.add(f"the stages have more than {limits.MAX_OPERATORS:,} blocks in all", span)
+            self.builder.problems.check()
         addresses = [[f"stage{row.number}.{i}" for i in range(count)] for row, count in rows]
         blocks = [address for stage in addresses for address in stage]
         spans = self.level_spans(rows)
         edges = skip_edges(self.document.skips, addresses, self.spec.params, self.spec.rules, self.builder.problems)
-        self.builder.problems.check()
+        if not rows or len(self.builder.problems) > before:
+            self.builder.problems.check()
         joins, widenings = self.joins(blocks, spans, edges), _by_target(edges, "concat")
         drop_paths = self.drop_paths(blocks)
         span_starts = {blocks[span.first] for span in spans}
@@ -131,10 +139,10 @@ class _Network:
         address = f"stage{row.number}.{index}"
         name = row.block(index)
         if name is None:
-            self.builder.problems.add(
-                f"stage {row.number} has {row.count} block{'s' * (row.count > 1)}, and no block is named for position {index}",
-                row.blocks.span, hint="name `only` for a stage of one block, `middle` for the others",
-            )  # fmt: skip
+            blocks = f"{row.count} block{'s' * (row.count > 1)}"
+            message = f"stage {row.number} has {blocks}, and no block is named for position {index}"
+            hint = "name `only` for a stage of one block, `middle` for the others"
+            self.builder.tell(row.blocks, message, row.blocks.span, address, hint)
             return None
         block = self.document.blocks[name]
         self.kinds[address] = name
@@ -225,7 +233,7 @@ class _Network:
         try:
             survival = self.builder.evaluate(rule.survival, self.spec.params, "drop_path")
             if isinstance(survival, bool) or not isinstance(survival, int | float) or not 0 <= survival <= 1:
-                raise ValueError(f"must be between 0 and 1, not {survival}")
+                raise ValueError(f"must be between 0 and 1, not {show(survival)}")
         except Poisoned:
             return {}
         except ValueError as error:

@@ -57,7 +57,7 @@ def _split(span: LevelSpan, parts: int) -> list[LevelSpan]:
     """Equal parts; the earlier ones take what is left over."""
     size, longer = divmod(span.blocks, parts)
     found, first = [], span.first
-    for i in range(parts):
+    for i in range(min(parts, span.blocks)):
         blocks = size + (i < longer)
         if blocks:
             found.append(LevelSpan(f"{span.name}_{i + 1}", span.level + 1, first, first + blocks - 1))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from archspec.compiler.builder import Builder, Signal
 from archspec.errors import suggest
+from archspec.fields import place_of
 from archspec.names import unusable
 
 
@@ -27,12 +28,13 @@ def output_nodes(
     found: dict[str, str] = {}
     for label, address in outputs.items():
         if (reason := unusable(label)) is not None:
-            builder.problems.add(f"outputs: {reason}")
+            builder.problems.add(f"outputs: {reason}", place_of(address))
         if address in last:
             found[label] = last[address]
         else:
             known = [name for name in last if name.count(".") <= 1]
-            builder.problems.add(f"outputs: there is nothing at '{address[:60]}'", hint=suggest(address, known))
+            hint = suggest(address, known)
+            builder.problems.add(f"outputs: there is nothing at '{address[:60]}'", place_of(address), hint=hint)
     if len(found) == len(outputs):
         _check_dead(found, builder)
     return found

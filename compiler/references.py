@@ -10,6 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from archspec.errors import Problems, Span, suggest
 from archspec.expressions import Expr
+from archspec.fields import place_of
 from archspec.items import Each, Item, Operation, Path, Use
 from archspec.names import SCOPE_NAMES
 from archspec.schema import Block, Document, Positions, Wire
@@ -30,6 +31,9 @@ def check_references(document: Document, problems: Problems) -> None:
                 _check_names(expr, known, problems)
     for positions in document.stages.blocks if document.stages else ():
         _check_positions(positions, document, problems)
+    if "none" in document.paths:
+        span = document.paths["none"].span
+        problems.add("a path cannot be called 'none': as a shortcut the word means no addition", span, hint="rename it")
     _check_circles(document.paths, problems)
 
 
@@ -116,7 +120,8 @@ def _check_positions(positions: Positions, document: Document, problems: Problem
     for field in ("start", "middle", "end", "only"):
         name = getattr(positions, field)
         if name is not None and name not in document.blocks:
-            problems.add(f"there is no block '{name[:60]}'", positions.span, hint=suggest(name, document.blocks))
+            place = place_of(name) or positions.span
+            problems.add(f"there is no block '{name[:60]}'", place, hint=suggest(name, document.blocks))
 
 
 def _check_circles(named: Mapping[str, Path], problems: Problems) -> None:

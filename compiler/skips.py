@@ -9,6 +9,7 @@ from typing import Any
 from archspec import limits
 from archspec.errors import Problems, suggest
 from archspec.expressions import EvaluationError, Poisoned
+from archspec.fields import place_of
 from archspec.items import Path
 from archspec.schema import Skip
 from archspec.topologies import RuleError, Rules
@@ -59,8 +60,8 @@ def skip_edges(
 
 
 def _written(skip: Skip, order: Mapping[str, int], ends: Mapping[str, str], problems: Problems) -> Edge | None:
-    for field in skip.__pydantic_extra__ or {}:
-        problems.add(f"a skip has no field '{field[:60]}'", skip.span, hint=suggest(field, ["from", "to", "path", "join", "rule", "within"]))
+    for field, expr in (skip.__pydantic_extra__ or {}).items():
+        problems.add(f"a skip has no field '{field[:60]}'", expr.span, hint=suggest(field, ["from", "to", "path", "join", "rule", "within"]))
     if skip.source is None or skip.to is None:
         problems.add("a skip needs `from` and `to`, or a `rule`", skip.span, hint="as in {from: stage1.0, to: stage1.2}")
         return None
@@ -68,7 +69,8 @@ def _written(skip: Skip, order: Mapping[str, int], ends: Mapping[str, str], prob
     for address, role in ((source, "from"), (skip.to, "to")):
         if address not in order or role == "to" and address == STEM:
             known = list(order) if role == "from" else [block for block in order if block != STEM]
-            problems.add(f"there is no block '{address[:60]}' to skip {role}", skip.span, hint=suggest(address, known))
+            hint = suggest(address, known)
+            problems.add(f"there is no block '{address[:60]}' to skip {role}", place_of(address) or skip.span, hint=hint)
             return None
     if order[source] >= order[skip.to]:
         problems.add(f"the skip from {source} to {skip.to} runs backwards", skip.span, hint="a skip leads to a later block")
@@ -82,7 +84,8 @@ def _made(
 ) -> list[Edge]:  # fmt: skip
     name = skip.rule or ""
     if name not in rules.functions:
-        problems.add(f"there is no rule '{name[:60]}'", skip.span, hint=suggest(name, rules.functions))
+        hint = suggest(name, rules.functions)
+        problems.add(f"there is no rule '{name[:60]}'", place_of(name) or skip.span, hint=hint)
         return []
     if skip.source is not None or skip.to is not None:
         problems.add("a rule makes its own edges: leave out `from` and `to`", skip.span)
@@ -98,6 +101,8 @@ def _made(
     try:
         made: set[tuple[str, str]] = set()
         for points in _sequences(stages, skip.within):
+            if len(points) > limits.MAX_RULED:
+                raise RuleError(f"a rule places skips over at most {limits.MAX_RULED:,} blocks, not {len(points):,}")
             for source, target in rules.pairs(name, points, fields):
                 if (source, target) in made:
                     raise RuleError(f"the rule '{name}' made the skip {source} -> {target} twice")

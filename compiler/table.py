@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec import limits
 from archspec.errors import Problems, Span
-from archspec.expressions import UNKNOWN, EvaluationError, Expr, Poisoned
+from archspec.expressions import UNKNOWN, EvaluationError, Expr, Poisoned, show
 from archspec.items import Path
 from archspec.names import unusable_variable
 from archspec.ops.base import whole
@@ -57,11 +57,14 @@ def stage_table(stages: Stages, params: Mapping[str, Any], problems: Problems) -
             else:
                 shared[name] = value
     lengths = {name: len(entries) for name, entries in lists.items()}
-    lengths |= {name: len(entries) for name, entries in (("blocks", stages.blocks), ("enter", stages.enter)) if len(entries) > 1}
+    named = {"blocks": stages.blocks, "enter": stages.enter}
+    lengths |= {name: len(entries) for name, entries in named.items() if len(entries) > 1}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         spans: dict[str, Span | None] = {name: expr.span for name, expr in columns.items()}
-        problems.add(f"columns of stages differ in length: {told}", next((spans[n] for n in lengths if n in spans), stages.span), hint="one entry per stage")
+        span = next((spans[name] for name in lengths if name in spans), stages.span)
+        hint = "a list has one entry per stage; a value that is no list holds for every stage"
+        problems.add(f"columns of stages differ in length: {told}", span, hint=hint)
         return []
     count = next(iter(lengths.values()), 1)
     if not 1 <= count <= 1000:
@@ -80,7 +83,7 @@ def _check_names(columns: Mapping[str, Expr], params: Mapping[str, Any], problem
         if name == "stride":
             continue
         if reason := unusable_variable(name):
-            problems.add(f"a column needs another name: {reason}", expr.span)
+            problems.add(f"a column cannot be called '{name[:60]}': {reason}", expr.span)
         elif name in params:
             problems.add(f"'{name}' is both a param and a column of stages", expr.span, hint="rename one of them")
 
@@ -107,12 +110,21 @@ def _row(
             scope[name] = shared[name]
         elif name in lists:
             entry = lists[name][number - 1]
-            scope[name] = _value(lambda entry=entry: entry.evaluate(scope), problems) if columns[name].root.kind == "list" else entry
+            written = columns[name].root.kind == "list"
+            scope[name] = _value(lambda entry=entry: entry.evaluate(scope), problems) if written else entry
         else:
             scope[name] = _value(lambda name=name: columns[name](scope), problems)
     values = {name: scope[name] for name in columns}
-    repeat = _blocks_of(values["repeat"], columns["repeat"], number, problems)
-    values["stride"] = _stride(values["stride"], columns["stride"], number, problems)
+
+    def place(name: str) -> tuple[str, Span | None]:
+        """The stage and the entry that a column's value comes from; one for all stages is told once."""
+        root = columns[name].root
+        own = root.parts[number - 1].span if root.kind == "list" else columns[name].span
+        label = "every stage" if name in shared and count > 1 else f"stage {number}"
+        return label, own or columns[name].span
+
+    repeat = _blocks_of(values["repeat"], *place("repeat"), problems)
+    values["stride"] = _stride(values["stride"], *place("stride"), problems)
     if repeat is None or values["stride"] is UNKNOWN:
         return None
     choice = stages.blocks[number - 1 if len(stages.blocks) > 1 else 0]
@@ -130,29 +142,29 @@ def _value(evaluate: Any, problems: Problems) -> Any:
     return UNKNOWN
 
 
-def _blocks_of(value: Any, expr: Expr, number: int, problems: Problems) -> int | None:
+def _blocks_of(value: Any, stage: str, span: Span | None, problems: Problems) -> int | None:
     if value is UNKNOWN:
         return None
     try:
         count = whole(value)
     except ValueError as error:
-        problems.add(f"the blocks of stage {number} {error}", expr.span)
+        problems.add(f"the blocks of {stage} {error}", span)
         return None
     if not 1 <= count <= limits.MAX_OPERATORS:
         limit = f"at most {limits.MAX_OPERATORS:,}" if count > 1 else "at least one"
-        problems.add(f"stage {number} has {count:,} blocks; there can be {limit}", expr.span)
+        problems.add(f"{stage} has {count:,} blocks; there can be {limit}", span)
         return None
     return int(count)
 
 
-def _stride(value: Any, expr: Expr, number: int, problems: Problems) -> Any:
+def _stride(value: Any, stage: str, span: Span | None, problems: Problems) -> Any:
     if value is UNKNOWN:
         return UNKNOWN
     try:
         sizes = [whole(size) for size in value] if isinstance(value, list) else [whole(value)]
         if min(sizes, default=0) < 1:
-            raise ValueError(f"must be positive, not {value}")
+            raise ValueError(f"must be positive, not {show(value)}")
     except ValueError as error:
-        problems.add(f"the stride of stage {number} {error}", expr.span)
+        problems.add(f"the stride of {stage} {error}", span)
         return UNKNOWN
     return sizes[0] if len(set(sizes)) == 1 else sizes

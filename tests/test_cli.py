@@ -124,7 +124,7 @@ def test_a_broken_spec_is_told_whole_and_without_traceback(small: Path) -> None:
         "did you mean 'kernel'?",
         "rleu",
         "linaer",
-        "4 problems",
+        "3 problems",
     ):
         assert text in result.output
     assert "Traceback" not in result.output
