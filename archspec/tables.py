@@ -50,16 +50,16 @@ def totals(summary: Summary) -> list[tuple[str, str]]:
 
 
 def rich_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], total: Sequence[str] | None) -> Table:
-    """A table for the terminal; figures to the right, layers may wrap."""
+    """A table for the terminal; figures to the right, only long texts may wrap."""
     from rich import box
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_footer=total is not None, pad_edge=False)
     for i, name in enumerate(header):
-        figures = name in ("params", "MACs", "blocks")
+        figures, long = name in ("params", "MACs", "blocks"), name in ("layers", "reported error, %")
         table.add_column(
             name, justify="right" if figures else "left", footer=total[i] if total else "",
-            no_wrap=name != "layers", overflow="fold", ratio=1 if name == "layers" else None,
+            no_wrap=not long, overflow="fold", ratio=1 if long else None,
         )  # fmt: skip
     for row in rows:
         table.add_row(*row)
