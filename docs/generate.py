@@ -148,7 +148,7 @@ def spec(path: str, *keys: str) -> str:
     if not keys:
         return f"<!-- spec: {path} -->\n```yaml\n{text}```\n"
     parts = re.split(r"^(?=\w)", text, flags=re.MULTILINE)
-    chosen = "".join(part.rstrip() + "\n" for part in parts if part.partition(":")[0] in keys)
+    chosen = "\n".join(part.rstrip() + "\n" for part in parts if part.partition(":")[0] in keys)
     return f"<!-- not run -->\n```yaml\n{chosen}```\n"
 
 
