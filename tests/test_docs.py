@@ -83,7 +83,7 @@ def test_the_reference_names_everything_in_scope() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_every_example_runs(example: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, str(example)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
     )
