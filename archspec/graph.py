@@ -231,6 +231,13 @@ class Graph:
         about = {"name": self.name, "outputs": self.outputs, "params": self.params, "macs": self.macs}
         return {"directed": True, "multigraph": True, "graph": about, "nodes": nodes, "edges": edges}
 
+    def signature(self) -> str:
+        """A canonical hash of the computation, the same for networks that differ only by names and by the order of an
+        addition's operands: 32 hexadecimal digits, the same on every machine."""
+        from archspec.compiler.signature import signature
+
+        return signature(self)
+
     def to_spec_text(self) -> str:
         """The flat canonical text of this graph: a spec that loads again to an equal graph."""
         from archspec.canonical import spec_text
