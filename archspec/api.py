@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from archspec import resolve
 from archspec.compiler.pipeline import graph_of, network_of
 from archspec.compiler.verify import Claim, verify
+from archspec.errors import Source
 from archspec.graph import Graph
 from archspec.overrides import from_arguments
 from archspec.resolve import Spec
@@ -33,6 +34,18 @@ def load(reference: str | Path, /, *, trust: bool = False, rules: Rules = STANDA
     Raises `SpecError` with everything found wrong.
     """
     return resolve.load(reference, trust=trust, rules=rules, overrides=from_arguments(overrides))
+
+
+def loads(
+    text: str, /, *, name: str = "spec", trust: bool = False, rules: Rules = STANDARD, **overrides: Any
+) -> Spec:
+    """A spec from its text, as `load` from a file; `name` is what messages call it, and its name if it says none.
+
+    Raises `SpecError`.
+    """
+    source = Source(f"{name}.yaml", text)
+    given = from_arguments(overrides)
+    return resolve.from_source(source, Path(source.name), trust=trust, rules=rules, overrides=given)
 
 
 def expand(spec: SpecLike) -> Graph:

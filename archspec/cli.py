@@ -306,11 +306,17 @@ def list_zoo(words: tuple[str, ...], as_json: bool) -> None:
     header = ("name", "depth", "params", "MACs", "paper", "reported error, %")
     cells = [
         (row["name"], str(row["layers"]), f"{row['params'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.2f} G",
-         " ".join(filter(None, [row["arxiv"], row["table"]])),
+         _cited(row["arxiv"], row["table"]),
          ", ".join(f"{data} {value}" for data, value in row["error"].items()))
         for row in rows
     ]  # fmt: skip
     _console().print(tables.rich_table(f"{len(rows)} networks", header, cells, None))
+
+
+def _cited(arxiv: str | None, table: str | None) -> str:
+    """Where a network comes from: arXiv 2004.04989, table 5."""
+    place = table if table is None or " " in table else f"table {table}"
+    return ", ".join(filter(None, [arxiv and f"arXiv {arxiv}", place]))
 
 
 def _zoo_row(name: str) -> dict[str, Any]:

@@ -117,11 +117,23 @@ def documented(model: type[BaseModel]) -> dict[str, str]:
 def _own(made: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """A model's schema with the docstrings of its fields as descriptions."""
     told = documented(model)
+    properties = made.get("properties", {})
     for name, field in model.model_fields.items():
-        properties = made.get("properties", {}).get(field.alias or name)
-        if properties is not None and name in told:
-            properties["description"] = told[name]
+        key = field.alias or name
+        if key in properties:
+            about = {"description": told[name]} if name in told else {}
+            properties[key] = {"anyOf": [_nullable(properties[key]), {"type": "null"}], **about}
     return made
+
+
+def _nullable(entry: dict[str, Any]) -> dict[str, Any]:
+    """Null removes what a base says: a field, or an entry of a mapping whose names are the author's."""
+    names = entry.get("additionalProperties")
+    if isinstance(names, dict):
+        return {**entry, "additionalProperties": {"anyOf": [names, {"type": "null"}]}}
+    if "anyOf" in entry:
+        return {**entry, "anyOf": [_nullable(choice) for choice in entry["anyOf"]]}
+    return entry
 
 
 def _resolved(node: Any) -> Any:
@@ -133,4 +145,10 @@ def _resolved(node: Any) -> Any:
     if "$archspec" in node:
         kept = {key: value for key, value in node.items() if key == "description"}
         return {"$ref": f"#/$defs/{node['$archspec'].capitalize()}", **kept}
-    return {key: _resolved(value) for key, value in node.items() if key not in ("default", "title")}
+    resolved: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in ("properties", "$defs"):  # names of fields and models, not words of JSON Schema
+            resolved[key] = {name: _resolved(entry) for name, entry in value.items()}
+        elif key not in ("default", "title"):
+            resolved[key] = _resolved(value)
+    return resolved

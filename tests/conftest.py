@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# The suite runs on all cores already, one test each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("archspec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("archspec")

@@ -159,3 +159,12 @@ def test_several_outputs_come_as_a_dict(path: Path) -> None:
 
 def test_counts_for_people() -> None:
     assert [count(n) for n in (640, 1500, 29_894_901_760, 3 * 10**12)] == ["640", "1.500 k", "29.895 G", "3.000 T"]
+
+
+def test_a_spec_from_its_text() -> None:
+    spec = archspec.loads(SPEC, name="mine", k=2)
+    assert (spec.name, spec.params) == ("mine", {"k": 2})
+    with pytest.raises(archspec.SpecError, match=r"mine\.yaml:3:1: there is no field 'paramz' here"):
+        archspec.loads(SPEC.replace("params:", "paramz:"), name="mine")
+    with pytest.raises(archspec.SpecError, match="the version of the language is missing"):
+        archspec.loads(SPEC.removeprefix("archspec: 1\n"))
