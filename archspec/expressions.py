@@ -140,7 +140,7 @@ def _weight(value: Any, depth: int = 0) -> int:
 
 def _limited(value: Any, times: int = 1) -> Any:
     """A list or table of bearable size. Entries are shared, so that doubling it often costs nothing but the limit."""
-    if _weight(value) * times > limits.MAX_LIST:
+    if (_weight(value) - 1) * times > limits.MAX_LIST:
         raise ValueError(f"the list has more than {limits.MAX_LIST:,} entries")
     return value
 

@@ -55,6 +55,8 @@ def place_of(text: str | None) -> Span | None:
 
 def word(data: Any) -> str:
     """A text from a scalar, numbers and conditions included, as written."""
+    if isinstance(data, Word):
+        return data
     data = _marked(data)
     if not isinstance(data, Scalar) or data.value is None:
         refuse(Problem("this must be a text", data.span, "write a word, or a text in quotes"))

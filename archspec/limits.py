@@ -14,4 +14,5 @@ MAX_COST = 10**15  # parameters, multiply-accumulates or output numbers of one o
 MAX_RULED = 5_000  # blocks that a rule may place skips over
 MAX_OPERATORS = 200_000  # of one network: 20 times the 3002-layer net
 MAX_OPERANDS = 1_000_000  # edges of one network
+MAX_UNROLLED = 800_000  # items of paths that `use` and `each` lead to, switched-off ones included
 MAX_PATH_DEPTH = 32  # `use` within `use`

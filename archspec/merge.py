@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from archspec.errors import Problems
+from archspec.errors import Problems, suggest
 from archspec.source import Data, Map, Scalar
 
-NOT_INHERITED = ("name", "paper", "expect", "extends")
+NOT_INHERITED = ("archspec", "name", "paper", "expect", "extends")
 
 
 def merge(base: Map, change: Map, *, nulls: bool = False) -> Map:
@@ -53,15 +53,20 @@ def extend_blocks(data: Map, problems: Problems) -> Map:
         return data
     done: dict[Data | str | int, Data] = {}
     for name in blocks:
-        chain = [name]
-        while (parent := _parent(blocks, chain[-1])) is not None and parent not in done:
+        chain = {name: None}  # a set in order
+        last: str | int = name
+        while (parent := _parent(blocks, last)) is not None and parent not in done:
             if parent in chain or parent not in blocks:
-                block = blocks[chain[-1]]
+                block = blocks[last]
                 span = block["extends"].span if isinstance(block, Map) else None
-                what = f"block '{parent}' extends itself" if parent in chain else f"there is no block '{parent}'"
-                problems.add(what, span)
+                if parent in chain:
+                    problems.add(f"block '{parent[:60]}' extends itself", span, hint="extend another, or write it out")
+                else:
+                    hint = suggest(parent, map(str, blocks.keys() - {last}))
+                    problems.add(f"there is no block '{parent[:60]}'", span, hint=hint)
                 break
-            chain.append(parent)
+            chain[parent] = None
+            last = parent
         for each in reversed(chain):
             block, parent = blocks[each], _parent(blocks, each)
             base = done.get(parent) if parent is not None else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from archspec.errors import Problem, Problems, Source, Span, SpecError, suggest
 from archspec.schema import Document, Stages
@@ -41,6 +42,7 @@ def apply_overrides(data: Map, overrides: Mapping[str, Data], problems: Problems
         path = key.split(".")
         if isinstance(params, Map) and path[0] in params:
             path = ["params", *path]
+        path = _keys(data, path)
         problem = _misplaced(data, path, key, value)
         if problem:
             problems.extend([problem])
@@ -49,7 +51,18 @@ def apply_overrides(data: Map, overrides: Mapping[str, Data], problems: Problems
     return data
 
 
-def _misplaced(data: Map, path: list[str], key: str, value: Data) -> Problem | None:
+def _keys(data: Map, path: Sequence[str]) -> list[Any]:
+    """The keys that a dotted key leads over: tables of params have numbers for keys."""
+    node: Data | None = data
+    keys: list[Any] = []
+    for part in path:
+        number = int(part) if part.isascii() and part.isdigit() and len(part) < 19 else None
+        keys.append(number if isinstance(node, Map) and part not in node and number in node else part)
+        node = node.get(keys[-1]) if isinstance(node, Map) else None
+    return keys
+
+
+def _misplaced(data: Map, path: list[Any], key: str, value: Data) -> Problem | None:
     """Why there is no such place; sections that are not the author's own are left to the schema."""
     params = data.get("params")
     names = [str(name) for name in params] if isinstance(params, Map) else []
@@ -60,16 +73,17 @@ def _misplaced(data: Map, path: list[str], key: str, value: Data) -> Problem | N
     node = data.get(path[0])
     known = {str(name) for name in node} if isinstance(node, Map) else set()
     known |= set(Stages.model_fields) - {"span"} if path[0] == "stages" else set()
-    if path[0] in OPEN and path[1] not in known:
-        return Problem(f"there is no '{path[1][:60]}' in {path[0]}", value.span, suggest(path[1], known))
+    if path[0] in OPEN and str(path[1]) not in known:
+        return Problem(f"there is no '{str(path[1])[:60]}' in {path[0]}", value.span, suggest(str(path[1]), known))
     for depth in range(1, len(path)):
         if isinstance(node, Scalar | list):
-            return Problem(f"{'.'.join(path[:depth])} has no fields", value.span, f"set {'.'.join(path[:depth])} whole")
+            above = ".".join(map(str, path[:depth]))
+            return Problem(f"{above} has no fields", value.span, f"set {above} whole")
         node = node.get(path[depth]) if isinstance(node, Map) else None
     return None
 
 
-def _with(data: Map, path: list[str], value: Data) -> Map:
+def _with(data: Map, path: list[Any], value: Data) -> Map:
     result = Map(data, data.span, data.key_spans)
     below = data.get(path[0])
     if len(path) > 1:

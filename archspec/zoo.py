@@ -20,6 +20,8 @@ def locate(reference: str, span: Span | None = None, relative_to: Path | None = 
 
     Raises `SpecError`.
     """
+    if "\0" in reference or len(reference) > 1000:
+        raise SpecError([Problem("this cannot be the name of a spec", span, "write a path or a name of the zoo")])
     if reference.endswith(SUFFIXES):
         path = Path(reference)
         if relative_to is not None:

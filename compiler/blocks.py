@@ -16,8 +16,8 @@ from archspec.ops import Add, Operator, ShapeError
 from archspec.schema import Block
 
 WIDEN = "use shortcut B (a projection where the shape changes), or make the branch keep the shape"
-Joiner = Callable[[Signal], list[tuple[str, Signal]]]
-"""Given the signal a block closes with, the labelled signals from outside that join it."""
+Joiner = Callable[[str, Signal], list[tuple[str, Signal]]]
+"""Given the label and the signal a block closes with, the labelled signals from outside that join it."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _close(
     name: str = "add", span: Span | None = None,
 ) -> Signal:  # fmt: skip
     """The sum of operands and of what joins from outside; a single operand passes."""
-    joined: list[tuple[str, Signal]] = [*operands, *(joiner(operands[0][1]) if joiner else ())]
+    joined: list[tuple[str, Signal]] = [*operands, *(joiner(*operands[0]) if joiner else ())]
     if len(joined) == 1:
         return joined[0][1]
     labels = [label for label, _ in joined]

@@ -17,11 +17,11 @@ from archspec.compiler.skips import STEM, Edge, skip_edges
 from archspec.compiler.source import input_node
 from archspec.compiler.table import Row, stage_table
 from archspec import limits
-from archspec.errors import SpecError, suggest
+from archspec.errors import Span, SpecError, suggest
 from archspec.expressions import EvaluationError, Poisoned, show
 from archspec.graph import Graph
 from archspec.items import Path
-from archspec.ops import Operator, ShapeError
+from archspec.ops import Operator, ShapeError, show_shape
 from archspec.ops.base import whole
 from archspec.resolve import Spec
 
@@ -56,6 +56,7 @@ class _Join:
     path: Path
     prefix: str
     label: str
+    span: Span | None
 
 
 class _Network:
@@ -152,34 +153,45 @@ class _Network:
             "downsampled": max(stride) > 1 if isinstance(stride, list) else stride > 1,
         }  # fmt: skip
         place = Place(address, block, local, drop_path, block.span)
-        joiner = (lambda target: self.joined(joins, target)) if joins else None
+        joiner = (lambda label, target: self.joined(joins, label, target, address)) if joins else None
         return expand_block(place, signal, self.paths, self.builder, joiner)
 
     def joins(self, blocks: Sequence[str], spans: Sequence[LevelSpan], edges: Sequence[Edge]) -> dict[str, list[_Join]]:
         """What joins each block's closing addition: levels from inner to outer, then skips."""
         found: dict[str, list[_Join]] = {}
         for span in sorted(spans, key=lambda span: -span.level):
-            assert self.document.levels is not None
-            join = _Join(f"input of {blocks[span.first]}", self.document.levels.path, f"levels.{span.name}", f"level {span.name}")
+            levels = self.document.levels
+            assert levels is not None
+            join = _Join(
+                f"input of {blocks[span.first]}", levels.path, f"levels.{span.name}", f"level {span.name}",
+                levels.path.span or levels.span,
+            )  # fmt: skip
             found.setdefault(blocks[span.last], []).append(join)
         for target, edges_here in _by_target(edges, "add").items():
             for edge in edges_here:
-                join = _Join(edge.source, edge.path, f"skips.{edge.name}", f"skip from {edge.source}")
+                join = _edge_join(edge)
                 found.setdefault(target, []).append(join)
         return found
 
-    def joined(self, joins: Sequence[_Join], target: Signal) -> list[tuple[str, Signal]]:
+    def joined(self, joins: Sequence[_Join], label: str, target: Signal, address: str) -> list[tuple[str, Signal]]:
         """The signals that join an addition whose first operand is `target`."""
-        return [(join.label, self.shortcut(join, self.signals[join.source], target)) for join in joins]
+        return [(join.label, self.shortcut(join, label, target, address)) for join in joins]
 
-    def shortcut(self, join: _Join, source: Signal, target: Signal) -> Signal:
-        """A level's or skip's path from `source`, to reach the shape of `target`."""
+    def shortcut(self, join: _Join, label: str, target: Signal, address: str) -> Signal:
+        """A level's or skip's path from where it starts, to reach the shape of `target`, which messages call `label`."""
+        source = self.signals[join.source]
         try:
             scope = shortcut_scope(self.spec.params, source, target)
         except ShapeError as error:
-            self.builder.problems.add(str(error), join.path.span, where=join.prefix)
+            self.builder.problems.add(str(error), join.span, where=join.prefix)
             return None
-        return self.paths.run(join.path, [source], join.prefix, scope, where=join.prefix)
+        signal = self.paths.run(join.path, [source], join.prefix, scope, where=join.prefix)
+        if signal is not None and target is not None and signal.shape != target.shape:
+            shapes = f"{show_shape(target.shape)} ({label}) with {show_shape(signal.shape)} ({join.label})"
+            hint = "give it a path that changes the shape, as in `path: B`"
+            self.builder.problems.add(f"the addition joins {shapes}", join.span, hint=hint, where=address)
+            return None
+        return signal
 
     def widened(self, address: str, signal: Signal, edges: Sequence[Edge]) -> Signal:
         """A block's input with the skips that widen it alongside."""
@@ -187,7 +199,7 @@ class _Network:
             return signal
         operands = [signal]
         for edge in edges:
-            join = _Join(edge.source, edge.path, f"skips.{edge.name}", f"skip from {edge.source}")
+            join = _edge_join(edge)
             source = self.signals[edge.source]
             try:
                 scope = shortcut_scope(self.spec.params, source, signal)
@@ -247,6 +259,11 @@ class _Network:
             )
             for i, address in enumerate(blocks)
         }  # fmt: skip
+
+
+def _edge_join(edge: Edge) -> _Join:
+    span = edge.path.span or edge.skip.span
+    return _Join(edge.source, edge.path, f"skips.{edge.name}", f"skip from {edge.source}", span)
 
 
 def _by_target(edges: Sequence[Edge], join: str) -> dict[str, list[Edge]]:

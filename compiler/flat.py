@@ -22,7 +22,8 @@ def expand_flat(
     those on `output` have names of their own, as in a block."""
     for name in STAGED:
         if name in document.model_fields_set:
-            builder.problems.add(f"a spec has `graph` or `{name}`, not both", document.span, hint="remove one of them")
+            span = next((strand.span for strand in (document.graph or {}).values()), None)
+            builder.problems.add(f"a spec has `graph` or `{name}`, not both", span, hint="remove one of them")
     given = set((document.outputs or {}).values())
     ordered = strands(document.graph or {}, builder.problems, unusable_address, given)
     signals: dict[str, Signal] = {"input": start}

@@ -18,6 +18,9 @@ def output_nodes(
     if outputs is None:
         assert end is not None
         return {"output": end.name}
+    if not outputs:
+        builder.problems.add("outputs names none", builder.nodes["input"].span, hint="leave it out for the last operator")
+        return {}
     last: dict[str, str] = {}
     for name in builder.nodes:
         parts = name.split(".")

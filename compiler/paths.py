@@ -10,6 +10,7 @@ from archspec import limits
 from archspec.compiler.builder import Builder, Signal
 from archspec.errors import Problem, Span, SpecError
 from archspec.expressions import UNKNOWN, Expr, Poisoned, Scope
+from archspec.fields import place_of
 from archspec.items import Each, Operation, Path, Use
 
 
@@ -35,6 +36,7 @@ class Paths:
         self._named, self._builder = named, builder
         self._steps: dict[int, tuple[Path, list[Step]]] = {}
         self._unrolled = 0
+        self._spliced: Span | None = None  # the path being spliced, for messages
 
     def run(
         self, path: Path, start: Sequence[Signal], prefix: str, scope: Mapping[str, Any], *,
@@ -66,7 +68,9 @@ class Paths:
                 signal = self._builder.add(name, op, inputs, operation.span, labels if not joined else (), None, hint)
             inputs, joined = [signal], True
         if not joined:
-            self._builder.problems.add("several inputs are not joined", path.span, hint="start with add, multiply or concat", where=where)
+            span = path.span or place_of(next(iter(labels), None))
+            hint = "start with add, multiply or concat"
+            self._builder.problems.add("several inputs are not joined", span, hint=hint, where=where)
             return None
         return signal
 
@@ -88,6 +92,7 @@ class Paths:
         if known is not None:
             return known[1]
         found: list[tuple[Operation, tuple[Expr, ...], tuple[tuple[str, Any], ...]]] = []
+        self._spliced = path.span
         loops = self._splice(path, scope, (), (), found, where, 0)
         totals: dict[str, int] = {}
         for operation, _, _ in found:
@@ -112,8 +117,8 @@ class Paths:
         loops = False
         for item in path.items:
             self._unrolled += 1
-            if self._unrolled > 10 * limits.MAX_OPERATORS:
-                _absurd("the paths unroll to absurdly many operators", item.span, where)
+            if self._unrolled > limits.MAX_UNROLLED:
+                _absurd("the paths unroll to absurdly many operators", self._spliced, where)
             here = (*conditions, item.when) if item.when else conditions
             if isinstance(item, Operation):
                 found.append((item, here, bindings))
@@ -136,6 +141,7 @@ class Paths:
         if not isinstance(entries, list):
             self._builder.problems.add("each goes over a list", item.of.span, where=where)
             return []
+        self._unrolled += len(entries)
         rounds: list[tuple[tuple[str, Any], ...]] = []
         for position, entry in enumerate(entries):
             named = (item.variable, entry)

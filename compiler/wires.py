@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from archspec.errors import Problems, Span, suggest
+from archspec.fields import place_of
 from archspec.items import Path
 from archspec.names import unusable
 from archspec.schema import Wire
@@ -46,8 +47,9 @@ def strands(
         if name not in read and not (outputs and any(prefix in outputs for prefix in _prefixes(name))):
             wrong.add(f"nothing reads the wire '{name}'", strand.span, hint="use it or remove it")
         for source in strand.inputs:
-            if source == "output" or source != "input" and source not in found:
-                wrong.add(f"there is no wire '{source[:60]}'", strand.span, hint=suggest(source, {*found, "input"} - {name, "output"}))
+            if source == "output" or (source != "input" and source not in found):
+                hint = suggest(source, {*found, "input"} - {name, "output"})
+                wrong.add(f"there is no wire '{source[:60]}'", place_of(source) or strand.span, hint=hint)
     problems.extend(wrong)
     if len(wrong):
         return []
