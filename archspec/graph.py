@@ -21,6 +21,8 @@ from archspec.schema import Init
 if TYPE_CHECKING:
     import networkx
 
+    from archspec.compiler.analyze import Analysis
+
 _UNIT = re.compile(r"(stage[0-9]+\.(?:[0-9]+|enter)|levels\.\w+|skips\.\w+)(?:\.|\Z)")
 _BLOCK = re.compile(r"stage([0-9]+)\.([0-9]+)\Z")
 
@@ -237,6 +239,12 @@ class Graph:
         from archspec.compiler.signature import signature
 
         return signature(self)
+
+    def analyze(self) -> Analysis:
+        """What the wiring says: paths and their lengths, the main path, shortcut levels, memory, in exact integers."""
+        from archspec.compiler.analyze import analyze
+
+        return analyze(self)
 
     def to_spec_text(self) -> str:
         """The flat canonical text of this graph: a spec that loads again to an equal graph."""
