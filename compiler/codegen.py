@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
-import torch
 from torch import fx, nn
 
 from archspec.compiler.modules import target
@@ -69,8 +68,8 @@ def emit_call(
         return [graph.create_node("call_function", function, args, arguments, name)]
     nodes, value = [], operands[0]
     for i, operand in enumerate(operands[1:], start=1):
-        last = i == len(operands) - 1
-        value = graph.create_node("call_function", function, (value, operand), arguments, name if last else f"{name}_of_{i + 1}")
+        part = name if i == len(operands) - 1 else f"{name}_of_{i + 1}"
+        value = graph.create_node("call_function", function, (value, operand), arguments, part)
         nodes.append(value)
     return nodes
 
@@ -84,8 +83,9 @@ def _argument(argument: Any, operands: Sequence[fx.Node]) -> Any:
 
 
 def identifier(name: str) -> str:
-    """An address as a name in generated code: `branch.conv1` is branch_conv1."""
-    return name.replace(".", "_")
+    """An address as a name in generated code: `branch.conv1` is branch_conv1. Where a name is taken, fx numbers it; of
+    `self` it does not know."""
+    return "self_" if name == "self" else name.replace(".", "_")
 
 
 def input_names(count: int) -> list[str]:
@@ -99,7 +99,8 @@ def _plan_graph(plan: Plan) -> fx.Graph:
     for i, name in enumerate(input_names(plan.inputs)):
         values[i] = graph.create_node("placeholder", name, (), {}, name)
     for step in plan.steps:
-        nodes = emit_call(graph, identifier(step.name), step.name, step.call, [values[source] for source in step.inputs])
+        operands = [values[source] for source in step.inputs]
+        nodes = emit_call(graph, identifier(step.name), step.name, step.call, operands)
         for node in nodes:
             annotate(node, step.name, step.origin)
         values[step.name] = nodes[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -31,15 +32,31 @@ class DropPath(nn.Module):
 
     `unit`: one draw for the mini-batch, or one per sample. Without `rescale`, a survivor passes as it is and
     evaluation multiplies by the survival probability; with it, a survivor is divided by that and evaluation passes.
-    The probability is a tensor of the instance, so that compiled code is shared by blocks that differ in it alone.
+    The probability is a tensor of the instance, so that compiled code is shared by blocks that differ in it alone. It
+    is no weight and in no state dict: a module made on the meta device gets it with its memory.
     """
 
     survival: Tensor
 
-    def __init__(self, unit: Literal["batch", "sample"] = "batch", rescale: bool = False, survival: float = 1.0) -> None:
+    def __init__(
+        self, unit: Literal["batch", "sample"] = "batch", rescale: bool = False, survival: float = 1.0
+    ) -> None:
         super().__init__()
         self.unit, self.rescale = unit, rescale
         self.register_buffer("survival", torch.tensor(survival), persistent=False)
+        self._chosen = survival
+
+    def set_survival(self, survival: float) -> None:
+        """Another survival probability."""
+        self._chosen = survival
+        self.survival.fill_(survival)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DropPath:
+        empty = self.survival.is_meta
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if empty and not self.survival.is_meta:
+            self.survival.fill_(self._chosen)
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -51,5 +68,5 @@ class DropPath(nn.Module):
         return x * keep.reshape(-1, *(1,) * (x.ndim - 1))
 
     def extra_repr(self) -> str:
-        survival = "?" if self.survival.is_meta else f"{self.survival.item():.3g}"
+        survival = f"{self._chosen if self.survival.is_meta else self.survival.item():.3g}"
         return f"survival={survival}, unit={self.unit}, rescale={self.rescale}"

@@ -8,6 +8,7 @@ have the same state-dict keys, and the same weights from one seed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from operator import getitem
 from typing import Any, Literal, TypeAlias
@@ -17,7 +18,7 @@ from torch import fx, nn
 
 from archspec.compiler.codegen import Block, annotate, assemble, attach, block_class, emit_call, identifier
 from archspec.compiler.modules import Factory
-from archspec.compiler.outline import Unit, call_of, outline
+from archspec.compiler.outline import Unit, outline
 from archspec.graph import Graph, Node
 from archspec.ops import ModuleCall
 
@@ -49,6 +50,15 @@ class Network(fx.GraphModule):
         """Whether the nodes of its fx graph are blocks or operators."""
         kind: Granularity = self.meta["archspec"].granularity
         return kind
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Network:
+        """A copy with all that a module's copy has: a GraphModule's own loses forward hooks and plain attributes."""
+        copied: Network = super().__deepcopy__(memo)  # type: ignore[assignment]
+        type(copied).__name__ = type(self).__name__
+        for name, value in self.__dict__.items():
+            if name not in _REBUILT:
+                copied.__dict__[name] = deepcopy(value, memo)
+        return copied
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuilds from the architecture, so that names, provenance and shared classes survive; a network whose fx
@@ -120,6 +130,8 @@ def _network(graph: Graph, granularity: Granularity, root: nn.Module, units: lis
     outputs = {label: values[name] for label, name in graph.outputs.items()}
     top.output(outputs["output"] if list(outputs) == ["output"] else outputs)
     network = Network(root, top, class_name=_class_name(graph.name))
+    network._modules.clear()  # which fx fills in the order of its nodes: parameters are to have one order for both
+    network._modules.update(root._modules)
     network.meta["archspec"] = Architecture(graph, granularity, network.code)
     return network
 
@@ -131,7 +143,8 @@ def _class_name(name: str) -> str:
 
 
 def _emit_node(top: fx.Graph, graph: Graph, node: Node, values: dict[str, fx.Node]) -> None:
-    call = call_of(graph, node)
+    """An operator of the top-level graph. It overwrites nothing: whoever edits the graph may read any value of it."""
+    call = node.op.call(graph.input_shapes(node))
     made = emit_call(top, identifier(node.name), node.name, call, [values[source] for source in node.inputs])
     for part in made:
         annotate(part, node.name, str(node.span or ""))

@@ -67,6 +67,8 @@ class Factory:
 
     def fill(self, module: nn.Module, call: ModuleCall, values: tuple[tuple[str, float], ...] = ()) -> None:
         """Fills the parameters and buffers of a module, as the network's `init` and its own call say."""
+        for name, value in values:
+            getattr(module, f"set_{name}")(value)
         if self._device.type == "meta":
             return
         rule: Filling | None = getattr(self._init, call.init) if call.init else None
@@ -79,8 +81,6 @@ class Factory:
             reset()
         for name, value in call.fills:
             nn.init.constant_(getattr(module, name), value)
-        for name, value in values:
-            getattr(module, name).fill_(value)
 
 
 def _fill_weight(weight: torch.Tensor, rule: Filling) -> None:

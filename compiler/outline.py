@@ -87,29 +87,19 @@ def outline(graph: Graph) -> list[Unit]:
     return _ordered(units, owner)
 
 
-def inplace(graph: Graph, node: Node) -> bool:
-    """Whether a node may overwrite its input: fresh, not needed by its producer's backward, read by nothing else."""
-    source = graph[node.inputs[0]]
-    return (
-        source.op.overwritable and len(graph.users[source.name]) == 1 and source.unit == node.unit
-        and source.name not in graph.outputs.values()
-    )  # fmt: skip
-
-
-def call_of(graph: Graph, node: Node) -> Call:
-    """How torch computes a node."""
-    return node.op.call(graph.input_shapes(node), inplace=inplace(graph, node))
-
-
 def _unit(
-    graph: Graph, address: str, nodes: Sequence[Node], given: set[str], owner: Mapping[str, str], plans: dict[Plan, Plan]
+    graph: Graph, address: str, nodes: Sequence[Node], given: set[str], owner: Mapping[str, str],
+    plans: dict[Plan, Plan],
 ) -> Unit:  # fmt: skip
     names = {node.name: node.local for node in nodes}
     inputs = tuple(dict.fromkeys(source for node in nodes for source in node.inputs if source not in names))
     numbers = {name: i for i, name in enumerate(inputs)}
     steps, values = [], {}
     for node in nodes:
-        call = call_of(graph, node)
+        source = graph[node.inputs[0]]
+        # It may overwrite its input: fresh, not needed by its producer's backward, read by nothing else.
+        free = source.op.overwritable and source.name in names and len(graph.users[source.name]) == 1
+        call = node.op.call(graph.input_shapes(node), inplace=free and source.name not in given)
         if isinstance(call, ModuleCall) and call.values:
             values[node.local] = call.values
             call = replace(call, values=())
@@ -160,7 +150,8 @@ def _circular(graph: Graph, groups: Mapping[str, Any], owner: Mapping[str, str])
 
 def _holding(groups: Mapping[str, Any]) -> list[str]:
     """Units at an address below which others lie: `stage1` of a node `stage1.a.b` beside the block `stage1.0`."""
-    parents = {".".join(parts[:end]) for address in groups if (parts := address.split(".")) for end in range(1, len(parts))}
+    split = [address.split(".") for address in groups]
+    parents = {".".join(parts[:end]) for parts in split for end in range(1, len(parts))}
     return [address for address in groups if address in parents]
 
 

@@ -28,6 +28,7 @@ NAMES = (
 WRN_NAMES = (
     (r"^stem\.conv$", "stem"),
     (r"^stage(\d+)\.(\d+)\.pre\.bn$", r"stages.\1.\2.bn1"),
+    (r"^stage(\d+)\.(\d+)\.branch\.bn1$", r"stages.\1.\2.bn2"),
     (r"^stage(\d+)\.(\d+)\.shortcut\.conv$", r"stages.\1.\2.projection"),
     (r"^head\.bn$", "head.0"),
     (r"^head\.linear$", "head.2.2"),

@@ -100,8 +100,8 @@ class ModuleCall:
     """A submodule: `target(**arguments)`, by the dotted name of its class.
 
     `init` names the part of the spec's `init` that fills its weight, `fills` the parameters with a constant value.
-    `values` are numbers that differ between otherwise equal blocks: they become tensors of the instance, not of the
-    class, since a changing Python number would make `torch.compile` compile every block anew. An `opaque` class is
+    `values` are numbers that differ between otherwise equal blocks: they become tensors of the instance (given to its
+    `set_...` methods), since a changing Python number would make `torch.compile` compile every block anew. An `opaque` class is
     one whose constructor may do anything: it is called for each instance, and fills its own parameters.
     """
 
