@@ -94,6 +94,8 @@ def lower(
     made: _Made = {}
     for unit in units:
         _make_unit(graph, unit, granularity, factory, root, made)
+    for top in dict.fromkeys(name.partition(".")[0] for name in made):  # blocks without weights order nothing
+        root._modules[top] = root._modules.pop(top)
     with torch.no_grad():
         for node in graph:
             if node.name in made:

@@ -86,6 +86,16 @@ LEVELS = STAGED.replace("name: small", "name: ror") + (
     "levels: {m: 3}\nskips: [{from: stage1.0, to: stage2.0, path: C}]\n"
     "drop_path: {survival: 0.5, unit: sample, rescale: true}\n"
 )
+# The first skip has no weights, the second has: its part of the network begins before `levels`, its weights after.
+BARE = (
+    STAGED.replace("name: small", "name: bare")
+    + """
+skips:
+  - {from: stem, to: stage1.0, join: concat, path: [max_pool: {kernel: 3, stride: 1}]}
+  - {from: stage2.0, to: stage2.1, path: C}
+levels: {m: 3}
+"""
+)
 SEVERAL = STAGED.replace("name: small", "name: several") + "outputs: {logits: head, c1: stage1, stem: stem.conv}\n"
 VIDEO = """
 archspec: 1
@@ -129,7 +139,7 @@ stem:
 head: [global_avg_pool, softmax]
 """
 SMALL = {
-    "staged": STAGED, "gated": GATED, "squeezed": SQUEEZED, "dense": DENSE, "levels": LEVELS, "several": SEVERAL,
+    "staged": STAGED, "gated": GATED, "squeezed": SQUEEZED, "dense": DENSE, "levels": LEVELS, "bare": BARE, "several": SEVERAL,
     "video": VIDEO, "flat": FLAT, "module": MODULE,
 }  # fmt: skip
 ZOO: dict[str, tuple[str, dict[str, Any]]] = {
