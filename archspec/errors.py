@@ -72,11 +72,16 @@ class Problem:
             lines += _excerpt(self.span)
         if self.hint:
             lines.append(f"    hint: {self.hint}")
-        return "\n".join(lines)
+        return "\n".join(_printable(line) for line in lines)
+
+
+def _printable(text: str) -> str:
+    """A text without what a terminal would obey: what a spec says goes into messages."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _excerpt(span: Span) -> list[str]:
-    line = "".join(c if c.isprintable() else " " for c in span.source.line(span.line))
+    line = _printable(span.source.line(span.line))
     if not line.strip():
         return []
     start = max(0, span.column - 1 - _CROP // 2) if len(line) > _CROP else 0
@@ -139,6 +144,8 @@ class Problems:
 def suggest(word: str, known: Iterable[str]) -> str | None:
     """A hint naming the known word most like `word`, or listing them if they are few; None if there are none."""
     names = sorted(set(known))
+    if len(names) > 500:
+        names = [name for name in names if name[:1] == word[:1]][:500]
     close = difflib.get_close_matches(word[:100], names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"

@@ -29,6 +29,10 @@ def locate(reference: str, span: Span | None = None, relative_to: Path | None = 
                 problem = Problem("`extends` takes a path relative to this file", span, "or the name of one of the zoo")
                 raise SpecError([problem])
             path = relative_to / path
+        try:
+            path.resolve(), path.is_file()
+        except (OSError, RuntimeError) as error:  # a name too long, links in a circle
+            raise SpecError([Problem(f"{str(path)[:80]} cannot be read: {error}"[:200], span)]) from None
         return path
     path = ROOT / f"{reference}.yaml"
     if "\0" in reference or not path.resolve().is_relative_to(ROOT.resolve()) or not path.is_file():
