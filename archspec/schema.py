@@ -1,41 +1,21 @@
 """The pydantic models of a spec: what may be written where. No behaviour."""
+# ruff: noqa: RUF012 - pydantic copies defaults
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from archspec.errors import Problem, Span
+from archspec.errors import Problem
 from archspec.fields import ExprField, Figure, Leaf, PathField, Text, Texts, refuse, word
 from archspec.items import Path, parse_path
 from archspec.parsing import parse_text
+from archspec.section import SPAN, Section, SectionOf, mapping
 from archspec.source import Map, Scalar, Seq, plain
 
 _NAMES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["string", "null"]}}]}
-SPAN = "\0span"  # a key that no YAML can hold
-
-
-def _mapping(data: Any) -> Any:
-    """A section as a plain dict that also tells where it stands; an empty one is a mapping without fields."""
-    if isinstance(data, Scalar) and data.value is None:
-        return {SPAN: data.span}
-    if isinstance(data, Map):
-        return {**data, SPAN: data.span}
-    if isinstance(data, Scalar | Seq):
-        refuse(Problem("this must be a mapping of fields, as in {name: value}", data.span))
-    return data
-
-
-class Section(BaseModel):
-    """Fields by name; unknown ones are errors."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True, populate_by_name=True
-    )
-
-    span: SkipJsonSchema[Span | None] = Field(default=None, alias=SPAN, exclude=True, repr=False)
 
 
 def _wire(data: Any) -> Any:
@@ -43,7 +23,7 @@ def _wire(data: Any) -> Any:
         return {"bare": word(data), "ops": data, SPAN: data.span} if data.value is not None else {SPAN: data.span}
     if isinstance(data, Seq):
         return {"ops": data, SPAN: data.span}
-    return _mapping(data)
+    return mapping(data)
 
 
 def _named(read: Callable[[Any], Any]) -> BeforeValidator:
@@ -98,9 +78,6 @@ class Block(Section):
     """What follows the closing addition."""
 
 
-SectionOf = BeforeValidator(_mapping)
-
-
 class Positions(Section):
     """Which block stands where in a stage."""
 
@@ -113,7 +90,7 @@ class Positions(Section):
 def _positions(data: Any) -> Any:
     if isinstance(data, Scalar) and isinstance(data.value, str):
         return {"start": data, "middle": data, "only": data, SPAN: data.span}
-    return _mapping(data)
+    return mapping(data)
 
 
 def _each_stage(data: Any) -> Any:
@@ -244,11 +221,17 @@ class Filling(Section):
     """Standard deviation of `normal`."""
 
 
+class LinearFilling(Filling):
+    """How the weights of linear layers start: as torch does, unless a method is given."""
+
+    method: Annotated[Method, Leaf] = "default"
+
+
 class Init(Section):
     """Initialisation: He normal (fan-out) for convolutions, torch's own for linear layers, unless said otherwise."""
 
     conv: Annotated[Filling, SectionOf] = Filling()
-    linear: Annotated[Filling, SectionOf] = Filling(method="default")
+    linear: Annotated[LinearFilling, SectionOf] = LinearFilling()
 
 
 class Expect(Section):
@@ -280,6 +263,18 @@ class Paper(Section):
     note: Text | None = None
 
 
+class Lineage(Section):
+    """How a spec was made from others, as searches record it. For the reader: it changes nothing."""
+
+    by: Text | None = None
+    """What made it: sample, enumerate, mutate, crossover, or your own word."""
+    space: Text | None = None
+    seed: Text | None = None
+    number: Text | None = None
+    parents: Texts = ()
+    """Names or signatures of what it was made from."""
+
+
 class Document(Section):
     """A whole spec."""
 
@@ -288,6 +283,7 @@ class Document(Section):
     name: Text | None = None
     """The network's name; the file's stem by default."""
     paper: Annotated[Paper, SectionOf] | None = None
+    lineage: Annotated[Lineage, SectionOf] | None = None
     extends: Text | None = None
     """The spec this one changes: a path relative to this file, or the name of one of the zoo."""
     input: Annotated[Input, SectionOf]
@@ -297,7 +293,7 @@ class Document(Section):
     stem: PathField = Path(())
     """From the input to the first stage."""
     stages: Annotated[Stages, SectionOf] | None = None
-    blocks: Annotated[dict[str, Annotated[Block, SectionOf]], _named(_mapping)] = {}
+    blocks: Annotated[dict[str, Annotated[Block, SectionOf]], _named(mapping)] = {}
     paths: dict[str, PathField] = {}
     """Named paths, for use anywhere."""
     head: PathField = Path(())

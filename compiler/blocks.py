@@ -59,14 +59,16 @@ def expand_block(place: Place, start: Signal, paths: Paths, builder: Builder, jo
 
 def _residual_form(place: Place, start: Signal, paths: Paths, builder: Builder, joiner: Joiner | None) -> Signal:
     block, address = place.block, place.address
+    if block.branch is None:  # told by check_references
+        return None
 
     def run(path: Path, wire: str, source: Signal, scope: Mapping[str, Any]) -> Signal:
         return paths.run(path, [source], f"{address}.{wire}", scope, where=address)
 
     shared = run(block.pre, "pre", start, scope_at(place.scope, start)) if block.pre else start
-    branch = run(block.branch or Path(()), "branch", shared, scope_at(place.scope, shared))
+    branch = run(block.branch, "branch", shared, scope_at(place.scope, shared))
     if branch is not None and branch is shared:
-        builder.problems.add("the branch is empty", (block.branch or Path(())).span or place.span, where=address)
+        builder.problems.add("the branch is empty", block.branch.span or place.span, where=address)
         return None
     plain = is_none(block.shortcut)
     if place.drop_path is not None:

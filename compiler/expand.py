@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from archspec import limits
 from archspec.compiler.blocks import Place, expand_block, shortcut_scope
 from archspec.compiler.builder import Builder, Signal
 from archspec.compiler.flat import expand_flat
@@ -16,7 +17,6 @@ from archspec.compiler.references import check_references
 from archspec.compiler.skips import STEM, Edge, skip_edges
 from archspec.compiler.source import input_node
 from archspec.compiler.table import Row, stage_table
-from archspec import limits
 from archspec.errors import Span, SpecError, suggest
 from archspec.expressions import EvaluationError, Poisoned, show
 from archspec.graph import Graph
@@ -29,8 +29,9 @@ from archspec.resolve import Spec
 def expand(spec: Spec) -> Graph:
     """The graph of a spec. Raises `SpecError` with everything found wrong."""
     builder = Builder(spec.trust)
-    check_references(spec.document, builder.problems)
-    builder.problems.check()
+    # Dangling references are told and expansion goes on around them, so that one run tells of wrong shapes too.
+    if not check_references(spec.document, builder.problems):
+        builder.problems.check()
     start = input_node(spec, builder)
     paths = Paths(spec.document.paths, builder)
     try:
@@ -93,7 +94,7 @@ class _Network:
             return kept
         stage, _, block = until.partition(".")
         for i, (row, count) in enumerate(kept):
-            if stage == f"stage{row.number}" and (not block or block.isdecimal() and int(block) < count):
+            if stage == f"stage{row.number}" and (not block or (block.isdecimal() and int(block) < count)):
                 return [*kept[:i], (row, int(block) + 1 if block else count)]
         known = [f"stage{row.number}" for row in rows]
         value = self.spec.data.get("until")
@@ -144,6 +145,8 @@ class _Network:
             message = f"stage {row.number} has {blocks}, and no block is named for position {index}"
             hint = "name `only` for a stage of one block, `middle` for the others"
             self.builder.tell(row.blocks, message, row.blocks.span, address, hint)
+            return None
+        if name not in self.document.blocks:  # told by check_references
             return None
         block = self.document.blocks[name]
         self.kinds[address] = name

@@ -9,7 +9,7 @@ from typing import Any
 from archspec import limits
 from archspec.compiler.builder import Builder, Signal
 from archspec.errors import Problem, Span, SpecError
-from archspec.expressions import UNKNOWN, Expr, Poisoned, Scope
+from archspec.expressions import UNKNOWN, Expr, Poisoned, Scope, show
 from archspec.fields import place_of
 from archspec.items import Each, Operation, Path, Use
 
@@ -35,7 +35,7 @@ class Paths:
     def __init__(self, named: Mapping[str, Path], builder: Builder) -> None:
         self._named, self._builder = named, builder
         self._steps: dict[int, tuple[Path, list[Step]]] = {}
-        self._unrolled = 0
+        self._unrolled = self._limit = 0
         self._spliced: Span | None = None  # the path being spliced, for messages
 
     def run(
@@ -93,6 +93,7 @@ class Paths:
             return known[1]
         found: list[tuple[Operation, tuple[Expr, ...], tuple[tuple[str, Any], ...]]] = []
         self._spliced = path.span
+        self._limit = min(limits.MAX_UNROLLED, self._unrolled + limits.MAX_OPERATORS)
         loops = self._splice(path, scope, (), (), found, where, 0)
         totals: dict[str, int] = {}
         for operation, _, _ in found:
@@ -117,12 +118,14 @@ class Paths:
         loops = False
         for item in path.items:
             self._unrolled += 1
-            if self._unrolled > limits.MAX_UNROLLED:
+            if self._unrolled > self._limit:
                 _absurd("the paths unroll to absurdly many operators", self._spliced, where)
             here = (*conditions, item.when) if item.when else conditions
             if isinstance(item, Operation):
                 found.append((item, here, bindings))
             elif isinstance(item, Use):
+                if item.path not in self._named:  # told by check_references
+                    raise Poisoned
                 loops |= self._splice(self._named[item.path], scope, here, bindings, found, where, depth + 1)
             else:
                 loops = True
@@ -139,7 +142,8 @@ class Paths:
         except Poisoned:
             return []
         if not isinstance(entries, list):
-            self._builder.problems.add("each goes over a list", item.of.span, where=where)
+            message = f"each goes over a list, and this is {show(entries)}"
+            self._builder.tell(item.of, message, item.of.span, where, "as in `of: [3, 3]`")
             return []
         self._unrolled += len(entries)
         rounds: list[tuple[tuple[str, Any], ...]] = []

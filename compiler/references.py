@@ -16,8 +16,11 @@ from archspec.names import SCOPE_NAMES
 from archspec.schema import Block, Document, Positions, Wire
 
 
-def check_references(document: Document, problems: Problems) -> None:
-    """Adds a problem for every unknown path, block and name, and for paths that use themselves."""
+def check_references(document: Document, problems: Problems) -> bool:
+    """Adds a problem for every unknown path, block and name, and for paths that use themselves.
+
+    False if a path uses itself, so that the spec cannot be expanded even in part.
+    """
     columns = {"repeat", "stride"} | set((document.stages and document.stages.__pydantic_extra__) or {})
     paths = list(_paths(document))
     loops = {name for path, _ in paths for name in _loop_variables(path)}
@@ -34,7 +37,7 @@ def check_references(document: Document, problems: Problems) -> None:
     if "none" in document.paths:
         span = document.paths["none"].span
         problems.add("a path cannot be called 'none': as a shortcut the word means no addition", span, hint="rename it")
-    _check_circles(document.paths, problems)
+    return _check_circles(document.paths, problems)
 
 
 def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
@@ -124,10 +127,15 @@ def _check_positions(positions: Positions, document: Document, problems: Problem
             problems.add(f"there is no block '{name[:60]}'", place, hint=suggest(name, document.blocks))
 
 
-def _check_circles(named: Mapping[str, Path], problems: Problems) -> None:
-    graph = {name: {item.path for item in _items(path) if isinstance(item, Use) and item.path in named} for name, path in named.items()}
+def _check_circles(named: Mapping[str, Path], problems: Problems) -> bool:
+    graph = {
+        name: {item.path for item in _items(path) if isinstance(item, Use) and item.path in named}
+        for name, path in named.items()
+    }  # fmt: skip
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         circle = list(reversed(error.args[1]))
         problems.add(f"the path '{circle[0]}' uses itself: {' -> '.join(circle)}", named[circle[0]].span)
+        return False
+    return True

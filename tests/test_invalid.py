@@ -62,10 +62,10 @@ def test_the_corpus_is_there() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_invalid_spec(path: Path) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(SpecError) as caught:
         expand(load(path))
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     problems = list(caught.value.problems)
     told = str(caught.value)
     expected = expectations(path)
