@@ -96,7 +96,7 @@ class SpecError(Exception):
     """A spec that cannot be used; `problems` lists everything found wrong with it."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
+        self.problems = _in_reading_order(problems)
         super().__init__(self.problems)
 
     def __str__(self) -> str:
@@ -105,6 +105,18 @@ class SpecError(Exception):
             more = len(self.problems) - MAX_REPORTED
             shown.append(f"... and {more} more problem{'s' * (more > 1)}")
         return "\n".join(shown)
+
+
+def _in_reading_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """File by file as they come up, from top to bottom; what has no place in a text comes last."""
+    found = list(problems)
+    sources = {source: i for i, source in enumerate(dict.fromkeys(p.span.source for p in found if p.span))}
+
+    def place(problem: Problem) -> tuple[int, int, int]:
+        span = problem.span
+        return (sources[span.source], span.line, span.column) if span else (len(sources), 0, 0)
+
+    return tuple(sorted(found, key=place))
 
 
 class Problems:
