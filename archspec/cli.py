@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archspec import api, resolve, zoo
+from archspec.cli_lazy import Commands
 from archspec.errors import SpecError
 from archspec.overrides import from_texts
 from archspec.resolve import Spec
@@ -79,7 +80,7 @@ def _load(reference: str, settings: tuple[str, ...], trust: bool) -> Spec:
     return resolve.load(reference, trust=trust, overrides=from_texts(settings))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="archspec")
 def main() -> None:
     """Neural architectures as declarative graph specs, compiled to torch.fx.

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from archspec import schema
 from archspec.ops import OPERATORS, Operator
+from archspec.section import Section
 
 EXPRESSION: dict[str, Any] = {
     "description": "A number, a condition, a list, or an expression over names in scope.",
@@ -33,7 +34,7 @@ def json_schema() -> dict[str, Any]:
     }
     definitions["Item"] = _item()
     for model in vars(schema).values():
-        if inspect.isclass(model) and issubclass(model, schema.Section) and model.__name__ in definitions:
+        if inspect.isclass(model) and issubclass(model, Section) and model.__name__ in definitions:
             _own(definitions[model.__name__], model)
             # A section may take from a base what it does not say itself.
             definitions[model.__name__].pop("required", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.errors import Problems, suggest
 from archspec.source import Data, Map, Scalar
 
-NOT_INHERITED = ("archspec", "name", "paper", "expect", "extends")
+NOT_INHERITED = ("archspec", "name", "paper", "lineage", "expect", "extends")
 
 
 def merge(base: Map, change: Map, *, nulls: bool = False) -> Map:

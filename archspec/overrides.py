@@ -62,6 +62,26 @@ def _keys(data: Map, path: Sequence[str]) -> list[Any]:
     return keys
 
 
+def place(data: Map, key: str) -> list[str]:
+    """Where an override goes: a param's name under `params`, anything else by its dotted keys."""
+    params, path = data.get("params"), key.split(".")
+    return ["params", *path] if isinstance(params, Map) and path[0] in params else path
+
+
+def nested(data: Map, overrides: Mapping[str, Data]) -> Map:
+    """Overrides as a change of the document: what a spec that extends it would say."""
+    change = Map()
+    for key, value in overrides.items():
+        below = change
+        *path, last = place(data, key)
+        for part in path:
+            if not isinstance(below.get(part), Map):
+                below[part] = Map()
+            below = below[part]  # type: ignore[assignment]
+        below[last] = value
+    return change
+
+
 def _misplaced(data: Map, path: list[Any], key: str, value: Data) -> Problem | None:
     """Why there is no such place; sections that are not the author's own are left to the schema."""
     params = data.get("params")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -42,6 +42,51 @@ class Spec:
     overridden: tuple[str, ...] = ()
     trust: bool = False
     rules: Rules = field(default=STANDARD, repr=False)
+    overrides: Mapping[str, Data] = field(default_factory=dict, repr=False, compare=False)
+    folder: Path | None = field(default=None, repr=False, compare=False)
+    """What its `extends` is relative to."""
+    file: Path | None = field(default=None, repr=False, compare=False)
+    """The file it was loaded from; None of one that was edited or read from a text."""
+
+    def with_params(self, **values: Any) -> Spec:
+        """This spec with other values of its params. Raises `SpecError`, as every edit does."""
+        from archspec import edit
+
+        return edit.with_params(self, values)
+
+    def with_levels(self, m: int | str | None, **fields: Any) -> Spec:
+        """This spec with m shortcut levels (RoR-m; `path` and `split` as in YAML), or with none (None)."""
+        return self.with_changes(levels=None if m is None else {"m": m, **fields})
+
+    def with_skips(self, skips: Sequence[Mapping[str, Any]]) -> Spec:
+        """This spec with these skips, edges and rules, in place of those it has."""
+        return self.with_changes(skips=list(skips))
+
+    def with_block(self, block: str, /, **fields: Any) -> Spec:
+        """This spec with a block changed, or another one defined; a field of None is removed."""
+        return self.with_changes(blocks={block: fields})
+
+    def with_stages(self, **columns: Any) -> Spec:
+        """This spec with other columns of its table of stages; `blocks` says which block stands where."""
+        return self.with_changes(stages=columns)
+
+    def with_name(self, name: str) -> Spec:
+        """This spec under another name."""
+        from archspec import edit
+
+        return edit.changed(self, {}, name)
+
+    def with_changes(self, **sections: Any) -> Spec:
+        """This spec as one that extends it changes it: mappings merge, lists replace, None removes."""
+        from archspec import edit
+
+        return edit.changed(self, sections)
+
+    def to_yaml(self, folder: Path | None = None) -> str:
+        """This spec as YAML that loads to an equal one: short, with its `extends` (for a file in `folder`)."""
+        from archspec import edit
+
+        return edit.text(self, folder)
 
 
 def load(
@@ -50,7 +95,8 @@ def load(
 ) -> Spec:  # fmt: skip
     """The spec of a file or a name of the zoo. Raises `SpecError` with everything found wrong."""
     path = zoo.locate(str(reference))
-    return from_source(read_source(path, zoo.display(path)), path, trust=trust, rules=rules, overrides=overrides)
+    spec = from_source(read_source(path, zoo.display(path)), path, trust=trust, rules=rules, overrides=overrides)
+    return replace(spec, file=path)
 
 
 def from_source(
@@ -75,7 +121,9 @@ def from_source(
     _check_kinds(before, params, overrides or {}, problems)
     _check_requirements(document, params, problems)
     problems.check()
-    return Spec(name, document, params, data, own, source, tuple(overrides or ()), trust, rules)
+    folder = path.parent if path else None
+    given = overrides or {}
+    return Spec(name, document, params, data, own, source, tuple(given), trust, rules, given, folder)
 
 
 def _mapping(data: Data) -> Map:
@@ -168,7 +216,7 @@ def _check_requirements(document: Document, params: Mapping[str, Any], problems:
             problems.add(requirement.otherwise, requirement.that.span, hint=f"here {values}" if values else None)
 
 
-def _kind(value: Any) -> str:
+def kind(value: Any) -> str:
     if isinstance(value, bool):
         return "true or false"
     if isinstance(value, int | float):
@@ -186,5 +234,5 @@ def _check_kinds(before: Map, after: Mapping[str, Any], overrides: Mapping[str, 
     base = evaluate_params(_validated(extend_blocks(before, Problems()), Problems()).params, Problems())
     for key in changed:
         was, now = base.get(key, UNKNOWN), after.get(key)
-        if was is not UNKNOWN and _kind(was) != _kind(now):
-            problems.add(f"{key} is {_kind(was)} ({show(was)}), and this is {_kind(now)}", named[key].span)
+        if was is not UNKNOWN and kind(was) != kind(now):
+            problems.add(f"{key} is {kind(was)} ({show(was)}), and this is {kind(now)}", named[key].span)

@@ -15,6 +15,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "drop_path": schema.StochasticDepth,
     "expect": schema.Expect,
     "paper": schema.Paper,
+    "lineage": schema.Lineage,
     "require": schema.Requirement,
     "graph": schema.Wire,
 }

@@ -42,6 +42,7 @@ SECTIONS: dict[str, type[schema.Section]] = {
     "`init.conv`, `init.linear`": schema.Filling,
     "`expect`": schema.Expect,
     "`paper`": schema.Paper,
+    "`lineage`": schema.Lineage,
 }
 
 
