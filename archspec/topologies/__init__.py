@@ -1,0 +1,46 @@
+"""Topologies of shortcuts: rules that place skips, and spaces of networks to search.
+
+A rule is a function `rule(points, **fields) -> pairs`. `points` are addresses in order: the signal that enters the
+first block (`stem`, or the last block of the stage before), then every block's output. A pair `(source, block)` is a
+skip from the output of `source` to the closing addition (or the input) of `block`; a skip from point i to point j
+spans j - i blocks. Add your own: `load(spec, rules=STANDARD.with_rule("mine", function))`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from archspec.topologies.registry import Pair, Rule, RuleError, Rules
+from archspec.topologies.rules import cross_stage, dense, every, fractal, log_dense, random, ror
+
+if TYPE_CHECKING:
+    from archspec.space import Space
+
+STANDARD = Rules({
+    "every": every, "dense": dense, "log_dense": log_dense, "fractal": fractal, "ror": ror, "cross_stage": cross_stage,
+    "random": random,
+})  # fmt: skip
+
+
+def rule(name: str, /, **fields: Any) -> dict[str, Any]:
+    """A rule as an entry of `skips`: `rule("every", step=4, path="B", within="stage")`."""
+    return {"rule": name, **fields}
+
+
+def edge(source: str, to: str, /, **fields: Any) -> dict[str, Any]:
+    """A single skip as an entry of `skips`: `edge("stage1.2", "stage3.0", path="B")`."""
+    return {"from": source, "to": to, **fields}
+
+
+def __getattr__(name: str) -> type[Space]:
+    if name == "Space":  # it needs specs, which need rules
+        from archspec.space import Space
+
+        return Space
+    raise AttributeError(f"module 'archspec.topologies' has no attribute '{name}'")
+
+
+__all__ = [
+    "STANDARD", "Pair", "Rule", "RuleError", "Rules", "Space", "cross_stage", "dense", "edge", "every", "fractal",
+    "log_dense", "random", "ror", "rule",
+]  # fmt: skip

@@ -1,0 +1,36 @@
+"""Rules by name: what `skips: - {rule: ...}` may say."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Pair: TypeAlias = tuple[str, str]
+Rule: TypeAlias = Callable[..., Iterable[Pair]]
+
+
+class RuleError(Exception):
+    """Fields a rule cannot work with."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Rules by name; immutable."""
+
+    functions: Mapping[str, Rule] = field(default_factory=dict)
+
+    def with_rule(self, name: str, function: Rule) -> Rules:
+        """These rules and one more."""
+        return Rules({**self.functions, name: function})
+
+    def pairs(self, name: str, points: Sequence[str], fields: Mapping[str, Any]) -> Iterator[Pair]:
+        """What a rule makes of the points. Raises `RuleError` for wrong fields."""
+        function = self.functions[name]
+        try:
+            inspect.signature(function).bind(points, **fields)
+        except TypeError as error:
+            known = ", ".join(list(inspect.signature(function).parameters)[1:])
+            raise RuleError(f"the rule '{name}' cannot take these fields: {error}; it has {known}") from None
+        return iter(function(points, **fields))

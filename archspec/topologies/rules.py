@@ -1,0 +1,133 @@
+"""The rules that come with archspec, each with the paper it is from."""
+
+from __future__ import annotations
+
+import random as _random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from archspec.compiler.levels import level_spans
+from archspec.topologies.registry import Pair, RuleError
+
+
+def _whole(value: Any, what: str, least: int | None = None) -> int:
+    """A whole number as the language has it: 4 and 4.0 are, 4.5 and true are not."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+    if not known or (least is not None and value < least):
+        raise RuleError(f"{what} must be a whole number" + (f" of at least {least}" if least is not None else ""))
+    return int(value)
+
+
+def every(points: Sequence[str], step: int) -> Iterator[Pair]:
+    """A skip over every `step` blocks in turn, like a level of RoR with spans of fixed length."""
+    step = _whole(step, "step", least=2)
+    for start in range(0, len(points) - step, step):
+        yield points[start], points[start + step]
+
+
+def dense(points: Sequence[str]) -> Iterator[Pair]:
+    """A skip from every point to every block but the next one (Huang et al., arXiv 1608.06993, use `join: concat`)."""
+    for i, source in enumerate(points):
+        for target in points[i + 2 :]:
+            yield source, target
+
+
+def log_dense(points: Sequence[str], base: int = 2) -> Iterator[Pair]:
+    """A skip to every block from those base, base**2, base**3 ... before it (Log-DenseNet, arXiv 1711.00002).
+
+    n log n skips, and no more than log n of them between any two blocks.
+    """
+    base = _whole(base, "base", least=2)
+    for end, target in enumerate(points):
+        distance = base
+        while distance <= end:
+            yield points[end - distance], target
+            distance *= base
+
+
+def fractal(points: Sequence[str], base: int = 2) -> Iterator[Pair]:
+    """A skip over every aligned span of base, base**2, base**3 ... blocks: the spans of FractalNet's columns (Larsson
+    et al., arXiv 1605.07648), as shortcuts. Spans nest and never cross."""
+    base = _whole(base, "base", least=2)
+    span = base
+    while span < len(points):
+        for start in range(0, len(points) - span, span):
+            yield points[start], points[start + span]
+        span *= base
+
+
+def ror(points: Sequence[str], m: int, split: int = 2) -> Iterator[Pair]:
+    """The shortcuts of RoR-m above the blocks' own (Zhang et al., arXiv 1608.02908): `levels` as a rule.
+
+    Unlike `levels`, spans that start at a stage start before its `enter`.
+    """
+    counts = [len(stage) for stage in _stages(points)]
+    try:
+        spans = level_spans(counts, _whole(m, "m", least=1), _whole(split, "split", least=2))
+    except ValueError as error:
+        raise RuleError(str(error)) from None
+    yield from dict.fromkeys((points[span.first], points[span.last + 1]) for span in spans)
+
+
+def cross_stage(
+    points: Sequence[str], count: int | None = None, seed: int = 0, spans: Sequence[Sequence[int]] | None = None
+) -> Iterator[Pair]:
+    """Skips between stages: `count` drawn from all pairs in different stages, or chosen `spans`.
+
+    A span [i, j] leads from the end of stage i (0 is what enters the first) to the end of stage j. Draws take every
+    pair at most once.
+    """
+    if (count is None) == (spans is None):
+        raise RuleError("cross_stage takes either `count` or `spans`")
+    stages = _stages(points)
+    if spans is not None:
+        yield from _chosen(points[0], stages, spans)
+        return
+    number = {block: i for i, stage in enumerate(stages) for block in stage}
+    pairs = [
+        (source, target)
+        for i, source in enumerate(points) for target in points[i + 2 :]
+        if number.get(source, -1) != number[target]
+    ]  # fmt: skip
+    wanted = _whole(count, "count", least=0)
+    if wanted > len(pairs):
+        raise RuleError(f"there are {len(pairs):,} pairs of blocks in different stages, fewer than {wanted:,}")
+    draw = _random.Random(_whole(seed, "seed")).random
+    for taken in range(wanted):  # a shuffle's first steps, by draws that are the same on every version of Python
+        other = taken + int(draw() * (len(pairs) - taken))
+        pairs[taken], pairs[other] = pairs[other], pairs[taken]
+    yield from pairs[:wanted]
+
+
+def _chosen(enters: str, stages: Sequence[Sequence[str]], spans: Sequence[Sequence[int]]) -> Iterator[Pair]:
+    ends = [enters, *(stage[-1] for stage in stages)]
+    for span in spans:
+        if not isinstance(span, list | tuple) or len(span) != 2:
+            raise RuleError("spans is a list of pairs of stages, as in [[0, 3], [1, 2]]")
+        first, last = (_whole(number, "a stage", least=0) for number in span)
+        if not first < last < len(ends):
+            raise RuleError(f"a span leads from a stage to a later one of {len(stages)}, not [{first}, {last}]")
+        yield ends[first], ends[last]
+
+
+def _stages(points: Sequence[str]) -> list[list[str]]:
+    """The blocks by their stage."""
+    stages: dict[str, list[str]] = {}
+    for block in points[1:]:
+        stages.setdefault(block.partition(".")[0], []).append(block)
+    return list(stages.values())
+
+
+def random(points: Sequence[str], probability: float, seed: int = 0) -> Iterator[Pair]:
+    """Every pair of points two or more apart with a probability: one draw per pair, in lexicographic order.
+
+    The draws are Python's Mersenne Twister, which gives the same numbers on every machine and version. Random graphs as
+    networks: Xie et al., arXiv 1904.01569.
+    """
+    if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability <= 1:
+        raise RuleError("probability must be between 0 and 1")
+    draw = _random.Random(_whole(seed, "seed")).random
+    for i, source in enumerate(points):
+        for target in points[i + 2 :]:
+            if draw() < probability:
+                yield source, target
