@@ -75,7 +75,8 @@ class Expr:
         """The value, which must be true or false."""
         value = self.root.evaluate(scope)
         if not isinstance(value, bool):
-            raise EvaluationError(f"a condition is true or false; '{self.text}' is {show(value)}", self.span)
+            told = f"'{self.text[:60]}' is {show(value)}" if self.names else f"this is {show(value)}"
+            raise EvaluationError(f"a condition is true or false; {told}", self.span, "compare, as in `index > 0`")
         return value
 
 
@@ -88,7 +89,10 @@ def show(value: object) -> str:
         return "true" if value else "false"
     if value is None:
         return "null"
-    text = repr(value) if not isinstance(value, list | tuple) else f"[{', '.join(show(v) for v in value[:20])}]"
+    if isinstance(value, Mapping):
+        text = "{" + ", ".join(f"{key}: {show(entry)}" for key, entry in list(value.items())[:20]) + "}"
+    else:
+        text = f"[{', '.join(show(v) for v in value[:20])}]" if isinstance(value, list | tuple) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 

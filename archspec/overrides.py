@@ -86,8 +86,9 @@ def _misplaced(data: Map, path: list[Any], key: str, value: Data) -> Problem | N
     """Why there is no such place; sections that are not the author's own are left to the schema."""
     params = data.get("params")
     names = [str(name) for name in params] if isinstance(params, Map) else []
-    if path[0] not in Document.model_fields or path[0] == "span":
-        return Problem(f"there is no param '{key[:60]}'", value.span, suggest(key, [*names, *Document.model_fields]))
+    sections = [name for name in Document.model_fields if name != "span"]
+    if path[0] not in sections:
+        return Problem(f"there is no param '{key[:60]}'", value.span, suggest(key, [*names, *sections]))
     if len(path) == 1:
         return None
     node = data.get(path[0])

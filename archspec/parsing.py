@@ -151,7 +151,10 @@ class _Translation:
                     takes = {1: "one argument", 2: "one argument or two"}.get(most, "a list, or numbers")
                     raise self.refuse(node, f"{name}() takes {takes}")
                 return term("call", name, *arguments)
-        raise self.refuse(node, f"expressions have no {_REFUSED.get(type(node), 'such construct')}", HAS)
+        what = _REFUSED.get(type(node), "such construct")
+        if isinstance(node, ast.Constant) and not isinstance(node.value, str):
+            what = f"{_crop(repr(node.value))}"
+        raise self.refuse(node, f"expressions have no {what}", HAS)
 
 
 def _crop(text: str) -> str:

@@ -110,16 +110,20 @@ def from_source(
     before = data
     data = extend_blocks(apply_overrides(data, overrides or {}, problems), problems)
     document = _validated(data, problems)
-    name = document.name or (path.stem if path else "spec")
+    name = document.name if document.name is not None else path.stem if path else "spec"
     if not _NAME.match(name):
-        place = own.get("name")
+        place = data.get("name")
         message = f"'{name[:60]}' cannot be a spec's name: letters, digits, _ - and . only"
         hint = None if place else "a spec is called as its file, unless it says `name: ...`"
         problems.add(message, place.span if place else own.span, hint=hint)
     written = data.get("params")
-    params = evaluate_params(document.params, problems, written.key_spans if isinstance(written, Map) else None)
-    _check_kinds(before, params, overrides or {}, problems)
-    _check_requirements(document, params, problems)
+    computed, kinds = Problems(), Problems()
+    params = evaluate_params(document.params, computed, written.key_spans if isinstance(written, Map) else None)
+    _check_kinds(before, params, overrides or {}, kinds)
+    problems.extend(kinds)
+    if not len(kinds):  # a value of the wrong kind makes other things fail
+        problems.extend(computed)
+        _check_requirements(document, params, problems)
     problems.check()
     folder = path.parent if path else None
     given = overrides or {}
@@ -229,9 +233,12 @@ def _check_kinds(before: Map, after: Mapping[str, Any], overrides: Mapping[str, 
     params = before.get("params")
     named = {key.removeprefix("params."): value for key, value in overrides.items()}
     changed = [key for key in named if isinstance(params, Map) and key in params and after.get(key) is not UNKNOWN]
-    if not changed or len(problems):
+    if not changed:
         return
-    base = evaluate_params(_validated(extend_blocks(before, Problems()), Problems()).params, Problems())
+    try:
+        base = evaluate_params(_validated(extend_blocks(before, Problems()), Problems()).params, Problems())
+    except SpecError:  # what the overrides mend
+        return
     for key in changed:
         was, now = base.get(key, UNKNOWN), after.get(key)
         if was is not UNKNOWN and kind(was) != kind(now):

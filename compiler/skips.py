@@ -67,7 +67,7 @@ def _written(skip: Skip, order: Mapping[str, int], ends: Mapping[str, str], prob
         return None
     source = ends.get(skip.source, skip.source)
     for address, role in ((source, "from"), (skip.to, "to")):
-        if address not in order or role == "to" and address == STEM:
+        if address not in order or (role == "to" and address == STEM):
             known = list(order) if role == "from" else [block for block in order if block != STEM]
             hint = suggest(address, known)
             problems.add(f"there is no block '{address[:60]}' to skip {role}", place_of(address) or skip.span, hint=hint)
