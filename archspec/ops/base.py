@@ -101,8 +101,8 @@ class ModuleCall:
 
     `init` names the part of the spec's `init` that fills its weight, `fills` the parameters with a constant value.
     `values` are numbers that differ between otherwise equal blocks: they become tensors of the instance (given to its
-    `set_...` methods), since a changing Python number would make `torch.compile` compile every block anew. An `opaque` class is
-    one whose constructor may do anything: it is called for each instance, and fills its own parameters.
+    `set_...` methods), since a changing Python number would make `torch.compile` compile every block anew. An `opaque`
+    class is one whose constructor may do anything: it is called for each instance, and fills its own parameters.
     """
 
     target: str
@@ -145,7 +145,7 @@ class Operator(BaseModel):
     role: ClassVar[Role] = "other"
     joins: ClassVar[bool] = False  # takes several inputs
     text: ClassVar[frozenset[str]] = frozenset()  # fields that are words, not expressions
-    overwritable: ClassVar[bool] = True  # a fresh tensor that backward does not need: the next activation may reuse it
+    overwritable: ClassVar[bool] = True  # a fresh tensor that backward does not need: an activation may reuse it
 
     def shape(self, inputs: Shapes) -> Shape:
         """The output's shape. Raises `ShapeError`."""
@@ -197,7 +197,9 @@ def need_map(inputs: Shapes, key: str) -> tuple[int, Shape]:
     return channels, tuple(spatial)
 
 
-def windowed(spatial: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool = False) -> Shape:
+def windowed(
+    spatial: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool = False
+) -> Shape:
     """Spatial sizes after a sliding window, as torch computes them. Raises `ShapeError` if nothing is left."""
     sizes = []
     for size, k, s, p, d in zip(spatial, kernel, stride, padding, dilation, strict=True):

@@ -78,7 +78,8 @@ class Conv(Operator):
         channels, spatial = need_map(inputs, self.key)
         kernel, stride, padding, dilation = (squeezed(value) for value in self._window(len(spatial)))
         arguments = [("in_channels", channels), ("out_channels", self.out), ("kernel_size", kernel)]
-        optional = [("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1), ("groups", self.groups, 1)]
+        optional = [("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1)]
+        optional.append(("groups", self.groups, 1))
         arguments += [(name, value) for name, value, default in optional if value != default]
         if not self.bias:
             arguments.append(("bias", False))
@@ -87,7 +88,8 @@ class Conv(Operator):
 
     def label(self) -> str:
         kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
-        stride = "" if self.stride == 1 else f", /{show_shape(self.stride) if isinstance(self.stride, tuple) else self.stride}"
+        shown = show_shape(self.stride) if isinstance(self.stride, tuple) else self.stride
+        stride = "" if self.stride == 1 else f", /{shown}"
         return f"{'×'.join(map(str, kernel))} conv, {self.out}{stride}"
 
 

@@ -139,8 +139,8 @@ stem:
 head: [global_avg_pool, softmax]
 """
 SMALL = {
-    "staged": STAGED, "gated": GATED, "squeezed": SQUEEZED, "dense": DENSE, "levels": LEVELS, "bare": BARE, "several": SEVERAL,
-    "video": VIDEO, "flat": FLAT, "module": MODULE,
+    "staged": STAGED, "gated": GATED, "squeezed": SQUEEZED, "dense": DENSE, "levels": LEVELS, "bare": BARE,
+    "several": SEVERAL, "video": VIDEO, "flat": FLAT, "module": MODULE,
 }  # fmt: skip
 ZOO: dict[str, tuple[str, dict[str, Any]]] = {
     "resnet18": ("resnet18", {"input.size": [33, 33]}),
