@@ -1,0 +1,142 @@
+"""From graphs to a figure in a file: layout, size, theme, DOT, engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archspec.compiler.figures import engine
+from archspec.compiler.figures.chain import Chain, chain_of
+from archspec.compiler.figures.column import text_box
+from archspec.compiler.figures.dot import MARGIN, dot_text
+from archspec.compiler.figures.drawing import Drawing
+from archspec.compiler.figures.network import folding_of, network
+from archspec.compiler.figures.options import Detail, FigureError, Options
+from archspec.compiler.figures.themes import THEMES
+from archspec.graph import Graph
+
+PNG_SIDE, PDF_SIDE = 32_767, 14_400
+"""Pixels and points of a side that viewers open."""
+_PNG_AREA = 150_000_000
+_DPI = 200
+_LEAST_TEXT = 5.0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A finished figure: its DOT text, its size in points, and what the reader should know about it."""
+
+    text: str
+    width: float
+    height: float
+    messages: tuple[str, ...] = ()
+
+
+def draw(graph: Graph, options: Options) -> Drawing:
+    """The drawing of a graph in points, at its natural size. Raises `FigureError`."""
+    chain = chain_of(graph)
+    detail = _detail(chain, graph, options)
+    if chain is None:
+        from archspec.compiler.figures.layered import layered
+
+        return layered(graph, options, detail)
+    if detail == "stage":
+        from archspec.compiler.figures.line import line
+
+        return line(chain, options)
+    if detail == "blocks":
+        from archspec.compiler.figures.panels import panels
+
+        return panels(chain, options)
+    return network(chain, options, operators=detail == "op")
+
+
+def _detail(chain: Chain | None, graph: Graph, options: Options) -> Detail:
+    """`auto`: operators of small networks, blocks of middling ones, stages of the largest."""
+    if options.detail != "auto":
+        return options.detail
+    if chain is None:
+        return "op" if len(graph) <= 120 else "block"
+    from archspec.compiler.figures.collapse import grouped
+
+    count = len(grouped(chain, folding_of(chain, options)).groups)
+    if not any(part.is_block for part in chain.parts):
+        return "op"
+    return "block" if count <= 48 else "stage"
+
+
+def figure(graphs: Sequence[Graph], options: Options, form: str = "svg") -> Figure:
+    """One figure of one graph, or of several side by side. Raises `FigureError`."""
+    if len(graphs) == 1:
+        drawing = draw(graphs[0], options)
+    else:
+        from archspec.compiler.figures.compare import compared
+
+        drawing = compared(graphs, options)
+    if options.title:
+        x0, y0, x1, _ = drawing.bounds()
+        drawing.boxes.append(text_box("title", (x0 + x1) / 2, y0 - 14, f"*{options.title}", size=11, ink="ink"))
+    messages = []
+    x0, y0, x1, y1 = drawing.bounds()
+    width, height = x1 - x0 + 2 * MARGIN, y1 - y0 + 2 * MARGIN
+    factor = 1.0
+    if options.width is not None:
+        factor = min((options.width - 2 * MARGIN) / (x1 - x0), 1.25)
+        if drawing.smallest_text * factor < _LEAST_TEXT:
+            messages.append(
+                f"at this width the smallest text is {drawing.smallest_text * factor:.1f} pt; "
+                f"{(_LEAST_TEXT / drawing.smallest_text * (x1 - x0) + 2 * MARGIN) / 72:.1f} in would keep it readable, "
+                "or draw less (--detail stage, --max-blocks, a collapse)"
+            )
+    if form == "pdf" and max(width, height) * factor > PDF_SIDE:
+        factor *= PDF_SIDE / (max(width, height) * factor + 1)
+        messages.append(
+            f"scaled to {factor:.0%}: a PDF page has at most {PDF_SIDE:,} pt; collapse blocks to keep its size"
+        )
+    if factor != 1:
+        drawing = drawing.scaled(factor)
+        x0, y0, x1, y1 = drawing.bounds()
+    width, height = max(x1 - x0 + 2 * MARGIN, options.width or 0), y1 - y0 + 2 * MARGIN
+    name = " and ".join(graph.name for graph in graphs)
+    return Figure(dot_text(drawing, THEMES[options.theme], name, options.width), width, height, tuple(messages))
+
+
+def rendered(finished: Figure, form: str, timeout: float = 120) -> tuple[bytes, tuple[str, ...]]:
+    """A figure as the bytes of a file, the same for equal figures, and messages. Raises `engine.EngineError`."""
+    if form in ("dot", "gv"):
+        return finished.text.encode(), ()
+    messages: list[str] = []
+    dpi = None
+    if form == "png":
+        side, area = max(finished.width, finished.height), finished.width * finished.height
+        dpi = int(min(_DPI, PNG_SIDE * 72 / (side + 1), 72 * (_PNG_AREA / area) ** 0.5))
+        if dpi < _DPI:
+            messages.append(
+                f"drawn at {dpi} dpi: a PNG has at most {PNG_SIDE:,} pixels a side; SVG and PDF have no such limit"
+            )
+    data = engine.render(finished.text, form, dpi=dpi, timeout=timeout)
+    if form == "pdf":  # the only thing in it that changes from day to day
+        data = re.sub(rb"/CreationDate \(D:\d{14}", b"/CreationDate (D:20000101000000", data)
+    return data, tuple(messages)
+
+
+def write_figure(graphs: Sequence[Graph], path: Path, options: Options, timeout: float = 120) -> list[str]:
+    """Writes a figure in the format of the path's suffix; returns messages for the reader.
+
+    Without an engine the DOT text is written beside it, and the error says so. Raises `FigureError`,
+    `engine.EngineError`, `OSError`.
+    """
+    form = path.suffix.removeprefix(".").lower()
+    if form not in engine.FORMATS and form != "gv":
+        raise FigureError(f"cannot write a figure as '{path.name}'; its name ends in .svg, .pdf, .png or .dot")
+    finished = figure(graphs, options, form)
+    try:
+        data, messages = rendered(finished, form, timeout)
+    except engine.EngineError as error:
+        fallback = path.with_suffix(".dot")
+        fallback.write_text(finished.text, encoding="utf-8")
+        raise engine.EngineError(f"{error}; the figure's DOT text is in {fallback}") from None
+    path.write_bytes(data)
+    return [*finished.messages, *messages]
