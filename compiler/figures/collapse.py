@@ -140,8 +140,8 @@ def alike(a: Part, b: Part) -> bool:
     return len(odd) <= 2 and all(roles[name] in ("norm", "activation", "regularizer") for name, _ in odd)
 
 
-def difference(part: Part, speaker: Part) -> str:
-    """What a block has that the one speaking for it has not, and the other way round."""
+def difference(part: Part, speaker: Part, *, numbers: bool = True) -> str:
+    """What a block has that the one speaking for it has not, and the other way round; `numbers` of channels count."""
     mine, others = ({node.local: node for node in one.nodes} for one in (part, speaker))
     strides = [
         node.op.label().rpartition("/")[2] for name, node in mine.items()
