@@ -130,7 +130,7 @@ def _network(graph: Graph, granularity: Granularity, root: nn.Module, units: lis
         for unit in units:
             _emit_unit(top, graph, unit, values)
     outputs = {label: values[name] for label, name in graph.outputs.items()}
-    top.output(outputs["output"] if list(outputs) == ["output"] else outputs)
+    top.output(next(iter(outputs.values())) if len(outputs) == 1 else outputs)
     network = Network(root, top, class_name=_class_name(graph.name))
     network._modules.clear()  # which fx fills in the order of its nodes: parameters are to have one order for both
     network._modules.update(root._modules)

@@ -80,7 +80,7 @@ def run_forward(network: Network, device: torch.device, dtype: torch.dtype, batc
         times = [_timed(lambda: network(x), device)]
         while len(times) < 5 and sum(times) < 2:
             times.append(_timed(lambda: network(x), device))
-    shapes = output if isinstance(output, dict) else {"output": output}
+    shapes = output if isinstance(output, dict) else {next(iter(network.architecture.outputs)): output}
     return Run(
         str(device), str(dtype).removeprefix("torch."), batch, shape,
         {name: tuple(value.shape) for name, value in shapes.items()}, first, statistics.median(times), len(times), _memory(device),

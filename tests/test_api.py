@@ -168,3 +168,9 @@ def test_a_spec_from_its_text() -> None:
         archspec.loads(SPEC.replace("params:", "paramz:"), name="mine")
     with pytest.raises(archspec.SpecError, match="the version of the language is missing"):
         archspec.loads(SPEC.removeprefix("archspec: 1\n"))
+
+
+def test_one_output_comes_as_a_tensor_whatever_its_name(path: Path) -> None:
+    path.write_text(SPEC + "outputs: {logits: head}\n")
+    for granularity in ("block", "op"):
+        assert archspec.build(path, granularity=granularity)(torch.randn(2, 3, 16, 16)).shape == (2, 10)
