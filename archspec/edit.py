@@ -34,15 +34,23 @@ def define(name: str, *, rules: Rules = STANDARD, trust: bool = False, **section
 
 def changed(spec: Spec, change: Mapping[str, Any], name: str | None = None) -> Spec:
     """A spec with a change made to it, called `name` if given. Raises `SpecError` with everything found wrong."""
-    own = _own(spec)
-    result = merged(own, change)
+    folder = spec.folder or Path.cwd()
+    return _read(_changed(spec, change, name), name or spec.name, folder, spec.trust, spec.rules)
+
+
+def written_change(spec: Spec, change: Mapping[str, Any], name: str, folder: Path | None = None) -> str:
+    """The YAML of a spec with a change made to it, not validated; `folder` is where it will lie."""
+    return yaml_text(_moved(_changed(spec, change, name), spec, folder))
+
+
+def _changed(spec: Spec, change: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+    result = merged(_own(spec), change)
     for section in ("paper", "lineage", "expect"):  # they are about the spec as it was
         if section not in change:
             result.pop(section, None)
     if name is not None:
         result["name"] = name
-    folder = spec.folder or Path.cwd()
-    return _read(result, name or spec.name, folder, spec.trust, spec.rules)
+    return result
 
 
 def merged(base: Mapping[Any, Any], change: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -77,11 +85,16 @@ def with_params(spec: Spec, values: Mapping[str, Any]) -> Spec:
 def text(spec: Spec, folder: Path | None = None) -> str:
     """A spec as YAML, its `extends` written for a file in `folder` (by default, the folder it came from)."""
     data = _own(spec) if spec.overridden else _written(spec)
+    return yaml_text(_moved({"archspec": 1, "name": spec.name, **data}, spec, folder))
+
+
+def _moved(data: dict[str, Any], spec: Spec, folder: Path | None) -> dict[str, Any]:
+    """A document with its `extends` written for a file in `folder`."""
     reference = data.get("extends")
     if folder is not None and isinstance(reference, str) and reference.endswith(zoo.SUFFIXES):
         target = (spec.folder or Path.cwd()) / reference
         data["extends"] = Path(os.path.relpath(target.resolve(), folder.resolve())).as_posix()
-    return yaml_text({"archspec": 1, "name": spec.name, **data})
+    return data
 
 
 def _own(spec: Spec) -> dict[str, Any]:
