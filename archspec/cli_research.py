@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -41,3 +42,66 @@ def analyze(spec: str, settings: tuple[str, ...], trust: bool, as_json: bool) ->
     _console().print(tables.rich_table(graph.name, analysis_text.PART_HEADER, analysis_text.part_rows(analysis), None))
     for label, text in analysis_text.lines(analysis):
         click.echo(f"{label:<12} {text}")
+
+
+@click.command()
+@click.argument("space", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--n", "count", type=click.IntRange(1), default=1000, show_default=True, help="Distinct networks to find."
+)
+@click.option("--where", multiple=True, metavar="CONDITION", help='As in "params <= 2M"; may be given again.')
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of results.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option("--no-specs", is_flag=True, help="Leave out the YAML of each network.")
+@click.option("--plot/--no-plot", default=None, help="Scatter plot; by default where matplotlib is installed.")
+@click.option("--trust", is_flag=True, help="Let the base's `module:` name any Python class.")
+def sweep(
+    space: Path, count: int, where: tuple[str, ...], out: Path, seed: int, jobs: int, no_specs: bool, plot: bool | None,
+    trust: bool,
+) -> None:  # fmt: skip
+    """Find distinct networks of a space and write their figures and specs, resumably.
+
+    OUT gets results.jsonl, specs/*.yaml and scatter.svg. After a kill the same command goes on where it was.
+    """
+    from archspec.axes import SpaceError
+    from archspec.plots import plotting_available, scatter
+    from archspec.space_file import load_space
+    from archspec.sweep import sweep as run
+
+    with _problems():
+        try:
+            loaded = load_space(space, where=where, trust=trust)
+            with _progress(count) as progress:
+                done = run(loaded, count, out, seed=seed, jobs=jobs, specs=not no_specs, progress=progress)
+            click.echo(
+                f"{done.found:,} networks in {done.draws:,} draws, {done.resumed:,} of them found before; "
+                f"{', '.join(f'{number:,} {why}' for why, number in done.rejected.items()) or 'none'} rejected"
+            )
+            if plot or (plot is None and plotting_available()):
+                scatter(out, out / "scatter.svg")
+            written = [path.name for path in sorted(out.iterdir()) if not path.name.startswith(".")]
+            click.echo(f"wrote {out}/: {', '.join(written)}")
+        except (SpaceError, OSError) as error:
+            click.echo(f"sweep: {error}", err=True)
+            raise SystemExit(1) from None
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal: networks found, and draws made for them."""
+    if not sys.stderr.isatty():
+        yield lambda found, draws: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("networks"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[draws]:,} draws"),
+    )
+    with Progress(*columns, console=_console(stderr=True)) as bar:
+        task = bar.add_task("sweep", total=total, draws=0)
+        yield lambda found, draws: bar.update(task, completed=found, draws=draws)

@@ -1,0 +1,61 @@
+"""Spaces as YAML files.
+
+space: 1
+base: cifar_resnet110                     # a spec's name or file
+change:                                   # what the space adds to it, if anything
+  params: {density: 0.1, seed: 0}
+  skips: [{rule: random, probability: density, seed: seed, path: B}]
+axes:
+  density: [0.01, 0.02, 0.05]             # a param, or a dotted place of the spec
+  seed: {from: 0, to: 999999}
+where: [params <= 2M]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from archspec import zoo
+from archspec.axes import SpaceError
+from archspec.errors import Problem, Problems, SpecError, suggest
+from archspec.resolve import load
+from archspec.source import Map, Scalar, parse, plain, read_source
+from archspec.space import Space
+from archspec.topologies import STANDARD, Rules
+
+FIELDS = ("space", "name", "base", "change", "axes", "where")
+
+
+def load_space(path: Path, *, where: tuple[str, ...] = (), trust: bool = False, rules: Rules = STANDARD) -> Space:
+    """The space of a file, with more conditions. Raises `SpecError` with everything found wrong, or `SpaceError`."""
+    data = parse(read_source(path, zoo.display(path)))
+    if not isinstance(data, Map) or "space" not in data:
+        raise SpecError([Problem("this is no space", data.span, "start it with 'space: 1'")])
+    problems = Problems()
+    for key in data:
+        if key not in FIELDS:
+            problems.add(
+                f"a space has no field '{str(key)[:60]}'", data.key_spans.get(key), hint=suggest(str(key), FIELDS)
+            )
+    for key, kind, what in (
+        ("base", Scalar, "the name or file of a spec"), ("axes", Map, "a mapping of axes"),
+        ("change", Map, "a mapping"),
+    ):  # fmt: skip
+        if key in data and not isinstance(data[key], kind):
+            problems.add(f"`{key}` is {what}", data[key].span)
+        elif key not in data and key != "change":
+            problems.add(f"the field '{key}' is missing", data.span, hint=f"`{key}` is {what}")
+    problems.check()
+    base = data["base"]
+    assert isinstance(base, Scalar)
+    reference = str(zoo.locate(base.text, base.span, path.parent))
+    given = plain(data.get("where", Scalar(None, "")))
+    conditions = [str(entry) for entry in (given if isinstance(given, list) else [given] if given else [])]
+    name = str(plain(data["name"])) if "name" in data else path.stem
+    change: dict[str, Any] = plain(data["change"]) if "change" in data else {}
+    try:
+        spec = load(reference if base.text.endswith(zoo.SUFFIXES) else base.text, trust=trust, rules=rules)
+        return Space(spec, plain(data["axes"]), [*conditions, *where], name=name, change=change)
+    except SpaceError as error:
+        raise SpecError([Problem(str(error), data["axes"].span)]) from None
