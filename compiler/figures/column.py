@@ -42,6 +42,8 @@ class Column:
     right: float = 0.0
     taps: dict[int, End] = field(default_factory=dict)
     joins: dict[int, End] = field(default_factory=dict)
+    halves: tuple[float, ...] = ()
+    """Half widths that the columns of operators within it have at least, the main path's first."""
     own: list[tuple[End, End, tuple[str, ...]]] = field(default_factory=list)
     """The blocks' own shortcuts: where they leave, where they join, what stands on them."""
 

@@ -52,19 +52,18 @@ def line(chain: Chain, options: Options) -> Drawing:
     drawing = Drawing()
     _place(items, options)
     _draw(drawing, chain, items, grouping)
+    x0, _, x1, y1 = drawing.bounds()
+    notes = list(grouping.notes)
     if options.legend:
         named = [
             (f"{signs[kind]}  {kind} block" if signs[kind] != kind else f"{kind} block", block_fill(kind, kinds))
             for kind in kinds
         ]
-        x0, _, x1, y1 = drawing.bounds()
         drawing.add(legend(flow(entries_of(drawing, named), x1 - x0), x0, y1 + 6))
-        notes = list(grouping.notes)
+        sizes = ". Sizes are channels, then height × width." if options.shapes else ""
         if any(group.count > 1 for group in grouping.groups):
-            notes.insert(
-                0, "×n: n blocks in sequence" + (". Sizes are channels, then height × width." if options.shapes else "")
-            )
-        notes_below(drawing, notes, x1 - x0)
+            notes.insert(0, "×n: n blocks in sequence" + sizes)
+    notes_below(drawing, notes, x1 - x0)
     return drawing
 
 
@@ -110,7 +109,7 @@ def _items(
         under = _shape_lines(chain.parts[group.last].output.shape)
     for item in items[1:]:
         widest = max(text_width(text, item.size) for text in item.lines)
-        item.width = max(22 if item.size > 8 else 30, widest + 12)
+        item.width = max(22 if item.size > 8 else 30, widest * 1.17 + 8)
         if not options.shapes:
             item.under = ()
     return items

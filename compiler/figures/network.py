@@ -7,6 +7,7 @@ from math import ceil
 
 from archspec.compiler.figures.anatomy import marks
 from archspec.compiler.figures.blockcell import draw_block, draw_steps
+from archspec.compiler.figures.cell import common_half_widths
 from archspec.compiler.figures.chain import Chain
 from archspec.compiler.figures.collapse import Folding, Group, Grouping, grouped
 from archspec.compiler.figures.column import Column, End, main_wire, text_box
@@ -50,7 +51,10 @@ def network(chain: Chain, options: Options, *, operators: bool) -> Drawing:
     bays = []
     home = {i: c for c, members in enumerate(columns) for i in members}
     for c, members in enumerate(columns):
-        column = build_column(grouping, members, draw, style, shapes if options.shapes else None, opening=c == 0)
+        shown = [grouping.groups[i].part for i in members if grouping.groups[i].part.is_block]
+        halves = common_half_widths(shown) if operators else ()
+        entering = shapes if options.shapes else None
+        column = build_column(grouping, members, draw, style, entering, opening=c == 0, halves=halves)
         first = grouping.groups[members[0]].part
         framed = first.stage is not None
         bay = Bay(column, _title(columns, grouping.groups, c), framed, bottom=column.y + 8)
@@ -231,14 +235,14 @@ def _head(
             if boxes[0].name == "output"
             else chain.graph[chain.parts[grouping.groups[head[0]].first].main].shape
         )
-        below = max(y + 8, bay.y + bay.bottom + (8 if style == "line" else 16))
-        drawing.boxes.append(text_box("features.shape", bay.x + 5, below, text, align="l"))
+        below = max(y, bay.y + bay.bottom if bay.framed else y) + 8
+        drawing.boxes.append(text_box("features.shape", bay.x + (5 if style == "line" else 9), below, text, align="l"))
 
 
 def _head_down(drawing: Drawing, boxes: Sequence[Box], bay: Bay, style: str) -> None:
     assert bay.column.end is not None
     name, y = bay.column.end[0], bay.column.end[1] + bay.y
-    top = y + 22
+    top = max(y, bay.y + bay.bottom if bay.framed else y) + 20
     for number, box in enumerate(boxes):
         at = Box(box.name, bay.x, top + box.h / 2, box.w, box.h, box.lines, box.fill, size=box.size, tip=box.tip)
         drawing.boxes.append(at)

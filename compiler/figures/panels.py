@@ -47,12 +47,12 @@ def panels(chain: Chain, options: Options) -> Drawing:
         _panel(drawing, kind, column, number, x, y, left, right, tall, names, options, chain)
         low = max(low, y + tall + 74)
         x += left + right + _GAP + (7 if len(kind.members) > 1 else 0)
+    x0, _, x1, y1 = drawing.bounds()
     if options.legend:
-        x0, _, x1, y1 = drawing.bounds()
         drawing.add(legend(flow(entries_of(drawing), x1 - x0), x0, y1 + 8))
-        if (spread := _widths(chain, kinds)) and not exact:
-            notes.append(spread)
-        notes_below(drawing, notes, x1 - x0)
+    if not exact and (spread := _widths(chain, kinds)):
+        notes.append(spread)
+    notes_below(drawing, notes, x1 - x0)
     return drawing
 
 

@@ -64,10 +64,11 @@ def lay_out(bays: Sequence[Bay], crossings: Sequence[Crossing], per_row: int, st
             bay.x = x + bay.left if i != row[0] else 0.0
             x = bay.x + bay.right + 24
     edge = max(bays[i].x + bays[i].right for i in range(len(bays)))
-    trunks = {
-        c.number: edge + 12 + _STEP * k
-        for k, c in enumerate(c for c in crossings if row_of[c.source] != row_of[c.target])
-    }
+    trunks: dict[int, float] = {}
+    for c in crossings:
+        if row_of[c.source] != row_of[c.target]:
+            trunks[c.number] = edge + 8 + c.link.half
+            edge = trunks[c.number] + c.link.half - 6
     drawing, y = Drawing(), 0.0
     heights: list[dict[int, float]] = []
     for r, row in enumerate(rows):

@@ -15,17 +15,23 @@ Draw: TypeAlias = Callable[[Column, Group, Callable[[Column], None]], None]
 
 
 def build_column(
-    grouping: Grouping, members: Sequence[int], draw: Draw, style: str, shapes: Sequence[Shape] | None, opening: bool
+    grouping: Grouping, members: Sequence[int], draw: Draw, style: str, shapes: Sequence[Shape] | None, opening: bool,
+    halves: tuple[float, ...] = (),
 ) -> Column:  # fmt: skip
-    """The column of some consecutive groups. `shapes` are what enters each; `opening` has lanes leave above it."""
-    column = Column(style)
+    """The column of some consecutive groups. `shapes` are what enters each; `opening` has lanes leave above it;
+    `halves` are half widths of operators' columns."""
+    column = Column(style, halves=halves)
     here = set(members)
     shown: Shape | None = None
     for i in members:
         name = group_name(grouping.groups[i])
         if shapes is not None and shapes[i] != shown:
             column.text(
-                f"{name}.shape", -5, column.y + (8 if style == "line" else 18), shape_words(shapes[i]), align="r"
+                f"{name}.shape",
+                -5,
+                column.y + (18 if style == "track" and grouping.groups[i].part.is_block else 8),
+                shape_words(shapes[i]),
+                align="r",
             )
             shown = shapes[i]
         if i == members[0]:
