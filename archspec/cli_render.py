@@ -110,3 +110,19 @@ def render(
     for message in messages:
         click.echo(f"note: {message}", err=True)
     click.echo(f"wrote {path}")
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.option("--format", "form", type=click.Choice(["markdown", "latex"]), default="markdown", show_default=True)
+@_SET
+@_TRUST
+def table(specs: tuple[str, ...], form: str, settings: tuple[str, ...], trust: bool) -> None:
+    """Print the papers' table of architectures: stages by networks, blocks in brackets, parameters, MACs.
+
+    MACs are what the papers call FLOPs. LaTeX needs booktabs and amsmath.
+    """
+    from archspec.tables_architecture import architecture_latex, architecture_markdown
+
+    summaries = [api.summarize(graph) for graph in _graphs(specs, settings, trust)]
+    click.echo((architecture_latex if form == "latex" else architecture_markdown)(summaries), nl=False)

@@ -77,7 +77,8 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *rows]) + "\n"
 
 
-_LATEX = {"×": r"$\times$", "·": r"$\cdot$", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "−": "$-$"}
+LATEX = {"×": r"$\times$", "·": r"$\cdot$", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "−": "$-$"}
+"""Characters that LaTeX writes otherwise."""
 
 
 def latex(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -89,4 +90,4 @@ def latex(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join("".join(_LATEX.get(c, c) for c in cell) for cell in cells) + r" \\"
+    return " & ".join("".join(LATEX.get(c, c) for c in cell) for cell in cells) + r" \\"
