@@ -10,6 +10,7 @@ ELSEWHERE = {
     "analyze": "archspec.cli_research",
     "sweep": "archspec.cli_research",
     "render": "archspec.cli_render",
+    "table": "archspec.cli_render",
 }
 """Modules by the names of their commands; a command is called there as it is on the command line."""
 
