@@ -25,7 +25,7 @@ def architecture_rows(summaries: Sequence[Summary]) -> tuple[list[str], list[lis
         outputs = dict.fromkeys(_size(row.output) for row in found if row is not None)
         rows.append([name, " or ".join(filter(None, outputs)), *(row.content if row else "" for row in found)])
     rows.append(["params", "", *(count(summary.params) for summary in summaries)])
-    rows.append(["MACs", "", *(count(summary.macs) for summary in summaries)])
+    rows.append(["MACs (the papers' FLOPs)", "", *(count(summary.macs) for summary in summaries)])
     return ["stage", "output", *(summary.name for summary in summaries)], rows
 
 
@@ -39,17 +39,15 @@ def _size(shape: Shape | None) -> str:
 def architecture_markdown(summaries: Sequence[Summary]) -> str:
     """The table in Markdown. MACs are what the papers call FLOPs."""
     header, rows = architecture_rows(summaries)
-    return markdown(
-        header, [[cell.replace(" ×", " × ") if column > 1 else cell for column, cell in enumerate(row)] for row in rows]
-    )
+    spaced = [[*row[:2], *(cell.replace("] ×", "] × ") for cell in row[2:])] for row in rows]
+    return markdown(header, spaced)
 
 
 def architecture_latex(summaries: Sequence[Summary]) -> str:
     """The table in LaTeX, blocks in brackets; needs booktabs, and amsmath for the brackets."""
     header, rows = architecture_rows(summaries)
-    lines = [
-        rf"\begin{{tabular}}{{ll{'c' * len(summaries)}}}", r"\toprule", " & ".join(map(_escaped, header)) + r" \\", r"\midrule",
-    ]  # fmt: skip
+    columns = "ll" + "c" * len(summaries)
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(map(_escaped, header)) + r" \\", r"\midrule"]
     for row in rows:
         if row[0] == "params":
             lines.append(r"\midrule")

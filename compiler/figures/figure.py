@@ -140,3 +140,15 @@ def write_figure(graphs: Sequence[Graph], path: Path, options: Options, timeout:
         raise engine.EngineError(f"{error}; the figure's DOT text is in {fallback}") from None
     path.write_bytes(data)
     return [*finished.messages, *messages]
+
+
+def default_figure(graph: Graph, folder: Path) -> list[Path]:
+    """Writes the figure a network gets unasked, `figure.svg`; `figure.dot` where there is no engine. Raises `OSError`."""
+    path = folder / "figure.svg"
+    try:
+        write_figure([graph], path, Options(), timeout=30)
+    except engine.EngineError:
+        path = path.with_suffix(".dot")
+    except FigureError:
+        return []
+    return [path]
