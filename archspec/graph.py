@@ -246,6 +246,12 @@ class Graph:
 
         return analyze(self)
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the network's figure."""
+        from archspec.compiler.figures.notebook import mimebundle
+
+        return mimebundle(self, repr(self))
+
     def to_spec_text(self) -> str:
         """The flat canonical text of this graph: a spec that loads again to an equal graph."""
         from archspec.canonical import spec_text

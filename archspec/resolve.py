@@ -48,6 +48,16 @@ class Spec:
     file: Path | None = field(default=None, repr=False, compare=False)
     """The file it was loaded from; None of one that was edited or read from a text."""
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the network's figure, or the text of a spec that cannot be expanded."""
+        from archspec.compiler.figures.notebook import mimebundle
+        from archspec.compiler.pipeline import graph_of
+
+        try:
+            return mimebundle(graph_of(self), repr(self))
+        except SpecError as error:
+            return {"text/plain": str(error)}
+
     def with_params(self, **values: Any) -> Spec:
         """This spec with other values of its params. Raises `SpecError`, as every edit does."""
         from archspec import edit

@@ -45,6 +45,12 @@ class Network(fx.GraphModule):
         graph: Graph = self.meta["archspec"].graph
         return graph
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the network's figure."""
+        from archspec.compiler.figures.notebook import mimebundle
+
+        return mimebundle(self.architecture, repr(self.architecture))
+
     @property
     def granularity(self) -> Granularity:
         """Whether the nodes of its fx graph are blocks or operators."""
