@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from archspec.compiler.figures import default_figure
 from archspec.graph import Graph
 from archspec.resolve import Spec
 from archspec.source import Data, Map, Scalar, Seq
@@ -64,4 +65,4 @@ def write_artifacts(folder: Path, spec: Spec, graph: Graph, summary: Summary) ->
         path = folder / name
         path.write_text(text, encoding="utf-8")
         files.append(path)
-    return files
+    return files + default_figure(graph, folder)
