@@ -8,6 +8,8 @@ import click
 
 ELSEWHERE = {
     "analyze": "archspec.cli_research",
+    "diff": "archspec.cli_research",
+    "probe": "archspec.cli_research",
     "sweep": "archspec.cli_research",
     "render": "archspec.cli_render",
     "table": "archspec.cli_render",

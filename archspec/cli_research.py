@@ -7,11 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from archspec import api
-from archspec.cli import _console, _load, _problems, _spec_options
+from archspec.cli import _console, _existing, _load, _problems, _spec_options, _working
+
+if TYPE_CHECKING:
+    from archspec.probe import Probe
 
 
 @contextmanager
@@ -105,3 +109,80 @@ def _progress(total: int) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=_console(stderr=True)) as bar:
         task = bar.add_task("sweep", total=total, draws=0)
         yield lambda found, draws: bar.update(task, completed=found, draws=draws)
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("probe.svg"), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, and plot only where --out is given.")
+@click.option("--batch", type=click.IntRange(2), default=8, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--size", metavar="N", type=click.IntRange(8), help="Another input size, N x N.")
+@click.option("--trust", is_flag=True, help="Let the specs' `module:` name any Python class.")
+@click.pass_context
+def probe(
+    ctx: click.Context, specs: tuple[str, ...], out: Path, as_json: bool, batch: int, seed: int, device: str,
+    size: int | None, trust: bool,
+) -> None:  # fmt: skip
+    """Follow signals and gradients through freshly initialised networks, block by block."""
+    with _problems():
+        loaded = [_load(_existing(None, None, spec), (), trust) for spec in specs]
+        with _working("loading torch"):
+            from archspec.plots import PlotError
+            from archspec.probe import probe as run
+            from archspec.probe_plot import plot_probes
+        probes = []
+        for spec in loaded:
+            with _working(f"probing {spec.name}"):
+                try:
+                    shape = (size,) * len(api.expand(spec).input.shape[1:]) if size else None
+                    probes.append(run(spec, batch=batch, seed=seed, device=device, size=shape))
+                except (ValueError, RuntimeError) as error:
+                    click.echo(f"probe: {spec.name}: {str(error).splitlines()[0]}", err=True)
+                    raise SystemExit(1) from None
+            if not as_json:
+                click.echo(_probe_line(probes[-1]))
+    if as_json:
+        click.echo(json.dumps([each.to_dict() for each in probes]))
+    given = ctx.get_parameter_source("out") == click.core.ParameterSource.COMMANDLINE
+    if as_json and not given:
+        return
+    try:
+        plot_probes(probes, out)
+    except PlotError as error:
+        click.echo(f"probe: {error}", err=True)
+        raise SystemExit(1 if given else 0) from None
+    click.echo(f"wrote {out}", err=as_json)
+
+
+def _probe_line(probe: Probe) -> str:
+    def figure(value: float | None) -> str:
+        return "not finite" if value is None else f"{value:.3g}"
+
+    first, last = probe.blocks[0], probe.blocks[-1]
+    return (
+        f"{probe.name:<24} variance {figure(first.variance)} -> {figure(last.variance)}, "
+        f"gradient {figure(last.gradient)} -> {figure(first.gradient)} (last block -> stem), {probe.seconds:.1f} s"
+    )
+
+
+@click.command()
+@click.argument("one", callback=_existing)
+@click.argument("other", callback=_existing)
+@click.option("--trust", is_flag=True, help="Let the specs' `module:` name any Python class.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def diff(one: str, other: str, trust: bool, as_json: bool) -> None:
+    """Tell what changed from one spec to another: in the language, in the blocks, in the wiring, in figures.
+
+    Blocks are aligned by what they compute: one put in between shifts none of the others.
+    """
+    from archspec import diff_text
+    from archspec.diff import diff as compare
+
+    with _problems():
+        found = compare(_load(one, (), trust), _load(other, (), trust))
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=1))
+    else:
+        click.echo("\n".join(diff_text.lines(found)))
