@@ -6,17 +6,21 @@ are listed, blocks, and how weights start.
 
 Method. Every node gets the hash of its operator and of its operands' hashes (Merkle); an addition sorts them. If no
 two nodes have the same hash, the hash of the outputs determines the graph: it can be rebuilt from it node by node. If
-some have, as two equal projections of one signal do, nodes are coloured from both ends until the colours settle; where
-that leaves nodes alike, as equal branches side by side are, one of them is marked and the colours settle again. The
-graph with the nodes numbered by colour is hashed. So equal signatures always mean equal networks (up to collisions of
-128-bit BLAKE2). Networks that differ only by names and by the order of an addition's operands get equal ones, unless
-they are made of twins that no refinement tells apart although they are not symmetric: additions of equal layers in the
-pattern of a strongly regular graph. Linear in the number of operators and operands where refinement tells nodes apart,
-as it does in all that have no equal branches side by side.
+some have, as two equal projections of one signal do, these twins are told apart by their readers, and the hash of the
+outputs together with those of the twins and their readers determines the graph. Where readers do not tell them apart,
+all nodes are coloured from both ends until the colours settle; where that leaves nodes alike, as equal branches side by
+side are, one of them is marked and the colours settle again. The graph with the nodes numbered by colour is hashed.
+
+So equal signatures always mean equal networks (up to collisions of 128-bit BLAKE2). Networks that differ only by names
+and by the order of an addition's operands get equal ones, unless they are made of twins that no refinement tells apart
+although they are not symmetric: additions of equal layers in the pattern of a strongly regular graph. Linear in the
+number of operators and operands where refinement tells nodes apart, as it does in all that have no equal branches side
+by side.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
@@ -39,9 +43,13 @@ def signature(graph: Graph) -> str:
     """The signature of a graph: 32 hexadecimal digits, the same on every machine and version."""
     marks = merkle(graph)
     outputs = _outputs(graph)
-    if len(set(marks.values())) == len(marks) and not _unread(graph, outputs):
-        given = b"".join(label + marks[name] for label, name in outputs)
-        return _hash(VERSION + b" tree " + given).hex()
+    if not _unread(graph, outputs):
+        given = b"".join([label + marks[name] for label, name in outputs])
+        if len(set(marks.values())) == len(marks):
+            return _hash(VERSION + b" tree " + given).hex()
+        twins = _twins(graph, marks, outputs)
+        if len(set(twins)) == len(twins):
+            return _hash(VERSION + b" twins " + given + b"".join(sorted(twins))).hex()
     return _hash(VERSION + b" graph " + _numbered(graph, outputs, _colours(graph, marks, outputs))).hex()
 
 
@@ -49,19 +57,19 @@ def merkle(graph: Graph) -> dict[str, bytes]:
     """The hash of everything that goes into each node, by its name."""
     marks: dict[str, bytes] = {}
     known: dict[int, bytes] = {}
-    for node in graph:
-        op = node.op
+    for name, node in graph.nodes.items():
+        op, inputs = node.op, node.inputs
         own = known.get(id(op))
         if own is None:
             own = known[id(op)] = _operator_mark(op)
-        inputs = node.inputs
         if len(inputs) == 1:
-            marks[node.name] = blake2b(own + marks[inputs[0]], digest_size=_SIZE).digest()
+            own += marks[inputs[0]]
         else:
             below = [marks[source] for source in inputs]
             if type(op) is Add:
                 below.sort()
-            marks[node.name] = blake2b(own + b"".join(below), digest_size=_SIZE).digest()
+            own += b"".join(below)
+        marks[name] = blake2b(own, digest_size=16).digest()
     return marks
 
 
@@ -114,9 +122,28 @@ def _outputs(graph: Graph) -> list[tuple[bytes, str]]:
 
 def _unread(graph: Graph, outputs: Iterable[tuple[bytes, str]]) -> bool:
     """Whether some node is neither read nor given out."""
-    read = {source for node in graph for source in node.inputs}
+    read = {source for node in graph.nodes.values() for source in node.inputs}
     read.update(name for _, name in outputs)
     return len(read) < len(graph)
+
+
+def _twins(graph: Graph, marks: Mapping[str, bytes], outputs: list[tuple[bytes, str]]) -> list[bytes]:
+    """Each node that is not the only one of its hash, by that hash and by who reads it where."""
+    counts = Counter(marks.values())
+    uses: dict[str, list[bytes]] = {name: [] for name, mark in marks.items() if counts[mark] > 1}
+    for label, name in outputs:
+        if name in uses:
+            uses[name].append(b"output " + label)
+    found = []
+    for node in reversed(list(graph)):
+        mark = marks[node.name]
+        if node.name in uses:
+            mark = _hash(mark + b"".join(sorted(uses[node.name])))
+            found.append(mark)
+        for position, source in enumerate(node.inputs):
+            if source in uses:
+                uses[source].append(mark if type(node.op) is Add else mark + position.to_bytes(4, "big"))
+    return found
 
 
 def _colours(graph: Graph, marks: Mapping[str, bytes], outputs: list[tuple[bytes, str]]) -> Mapping[str, bytes]:
