@@ -153,6 +153,11 @@ def _locate(root: Data, loc: Sequence[Any]) -> tuple[Data, Any, Span | None]:
     """The collection that holds what `loc` leads to, the last key, and the span of the deepest thing found."""
     node, parent, last = root, root, loc[-1] if loc else None
     for key in loc:
-        if (isinstance(node, Map) and key in node) or (isinstance(node, Seq) and isinstance(key, int) and key < len(node)):
-            parent, node, last = node, node[key], key
+        below: Data | None = None
+        if isinstance(node, Map):
+            below = node.get(key)
+        elif isinstance(node, Seq) and isinstance(key, int) and key < len(node):
+            below = node[key]
+        if below is not None:
+            parent, node, last = node, below, key
     return parent, last, node.span

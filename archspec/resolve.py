@@ -158,8 +158,8 @@ def _with_parents(own: Map, source: Source, path: Path | None) -> Map:
     chain, seen = [own], {path.resolve() if path else None}
     while (reference := chain[-1].get("extends")) is not None:
         if not isinstance(reference, Scalar) or not isinstance(reference.value, str):
-            hint = "as in `extends: bases/resnet.yaml`"
-            raise SpecError([Problem("`extends` takes one file or one name", reference.span, hint)])
+            advice = "as in `extends: bases/resnet.yaml`"
+            raise SpecError([Problem("`extends` takes one file or one name", reference.span, advice)])
         parent = zoo.locate(reference.text, reference.span, path.parent if path else Path.cwd())
         if parent.resolve() in seen:
             raise SpecError([Problem(f"`extends` runs in a circle, back to {zoo.display(parent)}", reference.span)])

@@ -122,7 +122,7 @@ def _syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
     elif here and here in "@`%":
         what, hint = f"a value cannot start with {here}", "put it in quotes"
     elif "mapping values" in what and ": " not in before:
-        what, hint = "this line does not fit the one above", "indent alike what belongs together; a space follows a colon"
+        what, hint = "this line does not fit the one above", "indent both alike; a space follows a colon"
     elif "mapping values" in what:
         what, hint = "a second `: ` where the line has its key already", "put it on its own line, or quote the value"
     elif began and "flow" in context:

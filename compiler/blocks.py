@@ -119,7 +119,8 @@ def _graph_form(place: Place, start: Signal, paths: Paths, builder: Builder, joi
         return None
     scope = _graph_scope(place, start, builder)
     if place.drop_path is not None and "branch" not in (block.graph or {}):
-        builder.problems.add("drop_path needs a wire named 'branch'", place.span, where=address, hint="name the wire to drop")
+        hint = "name the wire to drop so"
+        builder.problems.add("drop_path needs a wire named 'branch'", place.span, where=address, hint=hint)
     signals: dict[str, Signal] = {"input": start}
     for strand in ordered:
         sources = [signals[name] for name in strand.inputs]

@@ -176,7 +176,8 @@ def quotient(end: Node, start: Node) -> int | list[int]:
         if end.reduction is None and start.reduction is None:
             return 1
         raise ShapeError(f"{show_shape(start.shape)} cannot be joined with {show_shape(end.shape)}: one is a vector")
-    if len(end.reduction) != len(start.reduction) or any(e % s for e, s in zip(end.reduction, start.reduction, strict=True)):
+    same_rank = len(end.reduction) == len(start.reduction)
+    if not same_rank or any(e % s for e, s in zip(end.reduction, start.reduction, strict=True)):
         raise ShapeError(f"no stride leads from reduction {start.reduction} to {end.reduction}")
     strides = [e // s for e, s in zip(end.reduction, start.reduction, strict=True)]
     return strides[0] if len(set(strides)) == 1 else strides

@@ -98,9 +98,9 @@ class _Network:
                 return [*kept[:i], (row, int(block) + 1 if block else count)]
         known = [f"stage{row.number}" for row in rows]
         value = self.spec.data.get("until")
-        self.builder.problems.add(
-            f"until: there is no stage or block '{until[:60]}'", value.span if value else None, hint=suggest(until, known)
-        )
+        hint = suggest(until, known)
+        message = f"until: there is no stage or block '{until[:60]}'"
+        self.builder.problems.add(message, value.span if value else None, hint=hint)
         return kept
 
     def stages(self, rows: Sequence[tuple[Row, int]], signal: Signal) -> Signal:
@@ -181,7 +181,7 @@ class _Network:
         return [(join.label, self.shortcut(join, label, target, address)) for join in joins]
 
     def shortcut(self, join: _Join, label: str, target: Signal, address: str) -> Signal:
-        """A level's or skip's path from where it starts, to reach the shape of `target`, which messages call `label`."""
+        """A level's or skip's path from where it starts, to reach the shape of `target`; messages call that `label`."""
         source = self.signals[join.source]
         try:
             scope = shortcut_scope(self.spec.params, source, target)

@@ -19,7 +19,8 @@ def output_nodes(
         assert end is not None
         return {"output": end.name}
     if not outputs:
-        builder.problems.add("outputs names none", builder.nodes["input"].span, hint="leave it out for the last operator")
+        hint = "leave it out to give what the last operator gives"
+        builder.problems.add("outputs names no output", builder.nodes["input"].span, hint=hint)
         return {}
     last: dict[str, str] = {}
     for name in builder.nodes:
@@ -36,8 +37,8 @@ def output_nodes(
             found[label] = last[address]
         else:
             known = [name for name in last if name.count(".") <= 1]
-            hint = suggest(address, known)
-            builder.problems.add(f"outputs: there is nothing at '{address[:60]}'", place_of(address), hint=hint)
+            message = f"outputs: there is nothing at '{address[:60]}'"
+            builder.problems.add(message, place_of(address), hint=suggest(address, known))
     if len(found) == len(outputs):
         _check_dead(found, builder)
     return found

@@ -142,8 +142,8 @@ class Paths:
         except Poisoned:
             return []
         if not isinstance(entries, list):
-            message = f"each goes over a list, and this is {show(entries)}"
-            self._builder.tell(item.of, message, item.of.span, where, "as in `of: [3, 3]`")
+            hint = f"as in `of: [3, 3]`; here it is {show(entries)}"
+            self._builder.tell(item.of, "each goes over a list", item.of.span, where, hint)
             return []
         self._unrolled += len(entries)
         rounds: list[tuple[tuple[str, Any], ...]] = []

@@ -114,7 +114,8 @@ def _check_form(name: str, block: Block, problems: Problems) -> None:
     residual = block.model_fields_set & {"pre", "branch", "shared", "shortcut"}
     if block.graph is not None and residual:
         both = f"`graph` and `{min(residual)}`"
-        problems.add(f"block '{name}' has both {both}", block.span, hint="keep one form; null removes a field inherited")
+        hint = "keep one form; null removes a field inherited"
+        problems.add(f"block '{name}' has both {both}", block.span, hint=hint)
     elif block.graph is None and block.branch is None:
         problems.add(f"block '{name}' has no branch", block.span, hint="give it `branch: [...]`, or a `graph`")
 

@@ -46,7 +46,8 @@ def skip_edges(
             if edge is None:
                 continue
             if (edge.source, edge.target, edge.join) in edges:
-                problems.add(f"the skip from {edge.source} to {edge.target} is given twice", skip.span, hint="remove one")
+                message = f"the skip from {edge.source} to {edge.target} is given twice"
+                problems.add(message, skip.span, hint="remove one")
             edges[edge.source, edge.target, edge.join] = edge
     for skip in skips:
         if skip.rule is None:
@@ -61,19 +62,23 @@ def skip_edges(
 
 def _written(skip: Skip, order: Mapping[str, int], ends: Mapping[str, str], problems: Problems) -> Edge | None:
     for field, expr in (skip.__pydantic_extra__ or {}).items():
-        problems.add(f"a skip has no field '{field[:60]}'", expr.span, hint=suggest(field, ["from", "to", "path", "join", "rule", "within"]))
+        hint = suggest(field, ["from", "to", "path", "join", "rule", "within"])
+        problems.add(f"a skip has no field '{field[:60]}'", expr.span, hint=hint)
     if skip.source is None or skip.to is None:
-        problems.add("a skip needs `from` and `to`, or a `rule`", skip.span, hint="as in {from: stage1.0, to: stage1.2}")
+        hint = "as in {from: stage1.0, to: stage1.2}"
+        problems.add("a skip needs `from` and `to`, or a `rule`", skip.span, hint=hint)
         return None
     source = ends.get(skip.source, skip.source)
     for address, role in ((source, "from"), (skip.to, "to")):
         if address not in order or (role == "to" and address == STEM):
             known = list(order) if role == "from" else [block for block in order if block != STEM]
             hint = suggest(address, known)
-            problems.add(f"there is no block '{address[:60]}' to skip {role}", place_of(address) or skip.span, hint=hint)
+            span = place_of(address) or skip.span
+            problems.add(f"there is no block '{address[:60]}' to skip {role}", span, hint=hint)
             return None
     if order[source] >= order[skip.to]:
-        problems.add(f"the skip from {source} to {skip.to} runs backwards", skip.span, hint="a skip leads to a later block")
+        hint = "a skip leads to a later block"
+        problems.add(f"the skip from {source} to {skip.to} runs backwards", skip.span, hint=hint)
         return None
     return Edge(source, skip.to, skip.path, skip.join, skip)
 

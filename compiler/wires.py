@@ -41,7 +41,8 @@ def strands(
     read = {source for strand in found.values() for source in strand.inputs} | {"output"}
     read |= {prefix for address in outputs for prefix in _prefixes(address)}
     for name, strand in found.items():
-        reason = "'input' is what the graph is given" if name == "input" else check_name(name) if name != "output" else None
+        reason = None if name == "output" else check_name(name)
+        reason = "'input' is what the graph is given" if name == "input" else reason
         if reason:
             wrong.add(reason, strand.span)
         if name not in read and not (outputs and any(prefix in outputs for prefix in _prefixes(name))):
