@@ -30,9 +30,9 @@ def anatomy(graph: Graph, nodes: Sequence[Node], main: str) -> Anatomy:
     if closing is None or any(node.op.joins for node in track[track.index(closing) + 1 :]):
         return Anatomy(None, None, tuple(track))
     own = [name for name in dict.fromkeys(closing.inputs) if name in inside or name == main]
-    if len(own) < 2:
+    shortest = min(own, key=lambda name: (cost[name], own.index(name)), default=main)
+    if len(own) < 2 or (closing.op.key == "concat" and cost[shortest][0]):  # parallel branches are no shortcut
         return Anatomy(closing, None, tuple(track))
-    shortest = min(own, key=lambda name: (cost[name], own.index(name)))
     others = _ancestors([name for name in own if name != shortest], inside)
     mine = _ancestors([shortest], inside)
     return Anatomy(closing, tuple(node for node in nodes if node.name in mine - others), tuple(track))

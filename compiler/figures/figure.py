@@ -80,7 +80,7 @@ def figure(graphs: Sequence[Graph], options: Options, form: str = "svg") -> Figu
         drawing.boxes.append(text_box("title", (x0 + x1) / 2, y0 - 14, f"*{options.title}", size=11, ink="ink"))
     messages = []
     x0, y0, x1, y1 = drawing.bounds()
-    width, height = x1 - x0 + 2 * MARGIN, y1 - y0 + 2 * MARGIN
+    side = max(x1 - x0, y1 - y0)
     factor = 1.0
     if options.width is not None:
         factor = min((options.width - 2 * MARGIN) / (x1 - x0), 1.25)
@@ -90,8 +90,9 @@ def figure(graphs: Sequence[Graph], options: Options, form: str = "svg") -> Figu
                 f"{(_LEAST_TEXT / drawing.smallest_text * (x1 - x0) + 2 * MARGIN) / 72:.1f} in would keep it readable, "
                 "or draw less (--detail stage, --max-blocks, a collapse)"
             )
-    if form == "pdf" and max(width, height) * factor > PDF_SIDE:
-        factor *= PDF_SIDE / (max(width, height) * factor + 1)
+    room = PDF_SIDE - 2 * MARGIN - 1
+    if form == "pdf" and side * factor > room:
+        factor = room / side
         messages.append(
             f"scaled to {factor:.0%}: a PDF page has at most {PDF_SIDE:,} pt; collapse blocks to keep its size"
         )
@@ -143,7 +144,7 @@ def write_figure(graphs: Sequence[Graph], path: Path, options: Options, timeout:
 
 
 def default_figure(graph: Graph, folder: Path) -> list[Path]:
-    """Writes the figure a network gets unasked, `figure.svg`; `figure.dot` where there is no engine. Raises `OSError`."""
+    """Writes the figure a network gets unasked: figure.svg, or figure.dot without an engine. Raises `OSError`."""
     path = folder / "figure.svg"
     try:
         write_figure([graph], path, Options(), timeout=30)

@@ -267,7 +267,7 @@ def _outputs(drawing: Drawing, chain: Chain, grouping: Grouping, home: dict[int,
                 box for box in bay.column.drawing.boxes if box.x == 0 and box.name.startswith(chain.parts[part].address)
             ]
             y = (
-                bay.y + bay.column.y + 11
+                bay.y + bay.column.y + 12.5
                 if not ends or i == max(j for j in home if home[j] == home[i])
                 else bay.y + ends[-1].bottom + 4
             )

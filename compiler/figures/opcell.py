@@ -50,7 +50,8 @@ def _frame(column: Column, cell: Cell, group: Group, name: str, start: float, lo
         if group.count == 1
         else f"{group.part.kind} ×{group.count}"
     )
-    right = max(cell.xs[-1] + cell.halves[-1], text_width(label, SIZE) + 12) + 9
+    beyond = cell.gaps.get(len(cell.xs) - 1, 0)  # wires right of the last column
+    right = max(cell.xs[-1] + cell.halves[-1] + (6 * beyond + 2 if beyond else 0), text_width(label, SIZE) + 12) + 9
     left = max(cell.halves[0] + 9, column.left + 3)
     end = low + 9
     column.drawing.boxes.append(Box(f"{name}.out", 0, end - 2, 0.6, 0.6, (), "none", "none", shape="dot", pen=0))
