@@ -8,7 +8,8 @@ from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import Any
 
-from archspec.compiler.pipeline import graph_of
+from archspec.compiler.expand import expand
+from archspec.compiler.memo import Memo
 from archspec.edit import changed
 from archspec.errors import Problem, SpecError
 from archspec.expressions import EvaluationError, Expr
@@ -25,7 +26,7 @@ class Frame:
     """A resolved spec whose params take other values without being read again."""
 
     def __init__(self, spec: Spec, names: Sequence[str]) -> None:
-        self.spec = spec
+        self.spec, self.memo = spec, Memo(spec.document)
         exprs = {name: expr for name, expr in spec.document.params.items() if name not in names}
         order = TopologicalSorter({name: expr.names & spec.document.params.keys() for name, expr in exprs.items()})
         # Only what depends on the changing ones is computed anew.
@@ -64,7 +65,7 @@ class Lane:
         """The graph of a choice of values. Raises `SpecError`."""
         frame = self._frame(choice)
         given = {self._places[i][1]: _value(choice[i]) for i in self._params}
-        return graph_of(frame.with_params(given))
+        return expand(frame.with_params(given), frame.memo)
 
     def _frame(self, choice: Sequence[Any]) -> Frame:
         key = repr([choice[i] for i in self._rest])

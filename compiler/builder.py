@@ -6,7 +6,8 @@ signal is skipped in silence, so that one mistake is told once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from math import prod
 from typing import Any, TypeAlias
 
@@ -25,14 +26,20 @@ Signal: TypeAlias = Node | None
 class Builder:
     """The nodes of a network in the making, in topological order."""
 
-    def __init__(self, trust: bool = False) -> None:
+    def __init__(self, trust: bool = False, operators: dict[Any, Operator] | None = None) -> None:
         self.nodes: dict[str, Node] = {}
         self.problems = Problems()
         self._trust = trust
-        self._operators: dict[Any, Operator] = {}
+        self._operators = {} if operators is None else operators  # made before, by their fields
         self._told: dict[int, Any] = {}
         self._operands = 0
         self._modules: set[str] = set()  # proper prefixes of names: they become modules
+
+    def adopt(self, nodes: Mapping[str, Node], modules: Iterable[str], operands: int) -> None:
+        """Takes nodes that another builder has made and checked; `modules` are the proper prefixes of their names."""
+        self.nodes.update(nodes)
+        self._modules.update(modules)
+        self._operands += operands
 
     def evaluate(self, expr: Expr, scope: Scope, where: str, condition: bool = False) -> Any:
         """The value of an expression; raises `Poisoned` if it has none, having told why."""
@@ -87,7 +94,7 @@ class Builder:
 
     def default(self, key: str, **fields: Any) -> Operator:
         """An operator of the compiler's own making."""
-        return BY_KEY[key](**fields)
+        return BY_KEY[key](**fields) if fields else _bare(key)
 
     def add(
         self, name: str, op: Operator, inputs: Sequence[Signal], span: Span | None = None,
@@ -138,6 +145,12 @@ class Builder:
         node = Node(name, op, tuple(source.name for source in sources), shape, params, macs, reduction, span)
         self.nodes[name] = node
         return node
+
+
+@cache
+def _bare(key: str) -> Operator:
+    """An operator without fields; one object serves all, as it is immutable."""
+    return BY_KEY[key]()
 
 
 def _unequal(shapes: Sequence[Shape], labels: Sequence[str]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from archspec import limits
@@ -11,6 +12,7 @@ from archspec.compiler.blocks import Place, expand_block, shortcut_scope
 from archspec.compiler.builder import Builder, Signal
 from archspec.compiler.flat import expand_flat
 from archspec.compiler.levels import LevelSpan, level_spans
+from archspec.compiler.memo import Memo
 from archspec.compiler.outputs import output_nodes
 from archspec.compiler.paths import Paths, scope_at
 from archspec.compiler.references import check_references
@@ -26,19 +28,24 @@ from archspec.ops.base import whole
 from archspec.resolve import Spec
 
 
-def expand(spec: Spec) -> Graph:
-    """The graph of a spec. Raises `SpecError` with everything found wrong."""
-    builder = Builder(spec.trust)
+def expand(spec: Spec, memo: Memo | None = None) -> Graph:
+    """The graph of a spec. Raises `SpecError` with everything found wrong.
+
+    `memo` keeps what expansions of one document with different params have in common.
+    """
+    builder = Builder(spec.trust, memo.operators if memo else None)
     # Dangling references are told and expansion goes on around them, so that one run tells of wrong shapes too.
-    if not check_references(spec.document, builder.problems):
+    if not (memo and memo.checked) and not check_references(spec.document, builder.problems):
         builder.problems.check()
+    if memo and not builder.problems:
+        memo.checked = True
     start = input_node(spec, builder)
     paths = Paths(spec.document.paths, builder)
     try:
         if spec.document.graph is not None:
             kinds, end = {}, expand_flat(spec.document, spec.params, start, paths, builder)
         else:
-            network = _Network(spec, builder, paths)
+            network = _Network(spec, builder, paths, memo)
             kinds, end = network.kinds, network.expand(start)
     except SpecError as error:
         builder.problems.extend(error.problems)
@@ -63,22 +70,39 @@ class _Join:
 class _Network:
     """One expansion of the staged form; `signals` are the outputs of blocks and the inputs of level spans."""
 
-    def __init__(self, spec: Spec, builder: Builder, paths: Paths) -> None:
+    def __init__(self, spec: Spec, builder: Builder, paths: Paths, memo: Memo | None) -> None:
         self.spec, self.document, self.builder, self.paths = spec, spec.document, builder, paths
+        self.memo = memo
         self.kinds: dict[str, str] = {}
         self.signals: dict[str, Signal] = {}
 
     def expand(self, start: Signal) -> Signal:
         document, params = self.document, self.spec.params
-        signal = self.paths.run(document.stem, [start], "stem", scope_at(params, start), where="stem")
+        epoch = self.memo.start(params) if self.memo else 0
+        signal = self.kept("stem", start, partial(self.run, document.stem, start, "stem"))
         if document.stages is None:
             self.refuse_without_stages()
         else:
-            rows = self.truncated(stage_table(document.stages, params, self.builder.problems))
-            signal = self.stages(rows, signal)
+            rows = self.memo.rows.get(epoch) if self.memo else None
+            if rows is None:
+                rows = stage_table(document.stages, params, self.builder.problems)
+                if self.memo and not self.builder.problems:
+                    self.memo.rows[epoch] = rows
+            signal = self.stages(self.truncated(rows), signal)
         if document.until is not None:
             return signal
-        return self.paths.run(document.head, [signal], "head", scope_at(params, signal), where="head")
+        return self.kept("head", signal, partial(self.run, document.head, signal, "head"))
+
+    def run(self, path: Path, start: Signal, name: str) -> Signal:
+        """The stem or the head."""
+        return self.paths.run(path, [start], name, scope_at(self.spec.params, start), where=name)
+
+    def kept(self, what: str, start: Signal, make: Callable[[], Signal], joins: Sequence[_Join] = ()) -> Signal:
+        """A part of the network, from the memo if there is one and it has it."""
+        if self.memo is None:
+            return make()
+        signals = [("start", start), *(((join.prefix, id(join.path)), self.signals[join.source]) for join in joins)]
+        return self.memo.part(self.builder, what, signals, make)
 
     def refuse_without_stages(self) -> None:
         for name in ("levels", "skips", "drop_path", "until"):
@@ -130,7 +154,11 @@ class _Network:
                 if address in span_starts:
                     self.signals[f"input of {address}"] = signal
                 signal = self.widened(address, signal, widenings.get(address, ()))
-                signal = self.block(row, index, scope, signal, joins.get(address, ()), drop_paths.get(address))
+                joining, kind = joins.get(address, ()), row.block(index)
+                if kind in self.document.blocks:
+                    self.kinds[address] = kind
+                make = partial(self.block, row, index, scope, signal, joining, drop_paths.get(address))
+                signal = self.kept(address, signal, make, joining)
                 self.signals[address] = signal
         return signal
 
@@ -149,7 +177,6 @@ class _Network:
         if name not in self.document.blocks:  # told by check_references
             return None
         block = self.document.blocks[name]
-        self.kinds[address] = name
         stride = row.columns["stride"] if index == 0 else 1
         local = {
             **scope, "index": index, "first": index == 0, "last": index == row.count - 1, "stride": stride,

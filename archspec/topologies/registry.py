@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 Pair: TypeAlias = tuple[str, str]
@@ -13,6 +14,11 @@ Rule: TypeAlias = Callable[..., Iterable[Pair]]
 
 class RuleError(Exception):
     """Fields a rule cannot work with."""
+
+
+@lru_cache(maxsize=256)
+def _signature(function: Rule) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,8 @@ class Rules:
         """What a rule makes of the points. Raises `RuleError` for wrong fields."""
         function = self.functions[name]
         try:
-            inspect.signature(function).bind(points, **fields)
+            _signature(function).bind(points, **fields)
         except TypeError as error:
-            known = ", ".join(list(inspect.signature(function).parameters)[1:])
+            known = ", ".join(list(_signature(function).parameters)[1:])
             raise RuleError(f"the rule '{name}' cannot take these fields: {error}; it has {known}") from None
         return iter(function(points, **fields))

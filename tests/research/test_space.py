@@ -11,6 +11,7 @@ from itertools import islice
 import pytest
 
 import archspec
+from archspec import op
 from archspec.axes import SpaceError
 from archspec.compiler.analysis.paths import lengths_in_layers
 from archspec.constraints import Figures, constraints
@@ -43,6 +44,34 @@ def test_the_quick_way_is_the_whole_way(space: Space) -> None:
         graph = archspec.expand(spec)
         assert (found.signature, found.figures["params"]) == (graph.signature(), graph.params)
         assert space.text(found.choice, spec.name, by="sample", seed=5, number=found.number) == spec.to_yaml()
+
+
+def test_what_is_kept_from_draw_to_draw_changes_no_graph() -> None:
+    """Graphs of one memo, in any order of draws, are those that each spec expands to alone: nodes, kinds, outputs."""
+    axes = {"depth": [20, 32], "k": [1, 2], "seed": {"from": 0, "to": 30}, "m": [1, 2, 3], "survival": [0.5, 0.8]}
+    change = {
+        "params": {"k": 1, "seed": 0, "m": 1, "survival": 0.5}, "stages": {"width": ["16 * k", "32 * k", "64 * k"]},
+        "skips": [
+            rule("random", probability=0.05, seed="seed", path="B"),
+            rule("every", step=4, join="concat", path=[op.conv(out="out", kernel=1, stride="stride")]),
+        ],
+        "levels": {"m": "m"}, "paths": {"option": "C"}, "drop_path": {"survival": "survival"},
+    }  # fmt: skip
+    space = Space("cifar_resnet20", axes, change=change)
+    checked = 0
+    for number in range(60):
+        choice = space.choice(4, number % 45)
+        found = space.evaluate(choice)
+        try:
+            alone = archspec.expand(space.spec(choice, "cifar_resnet20"))
+        except archspec.SpecError:
+            assert isinstance(found, str)
+            continue
+        assert not isinstance(found, str)
+        assert found.figures.graph == alone
+        assert found.figures.graph.kinds == alone.kinds
+        checked += 1
+    assert checked > 10
 
 
 DRAWN = """
