@@ -39,6 +39,9 @@ def _entry(start: str, value: Any, indent: int) -> list[str]:
         return [start.rstrip(), *_mapping(value, indent)]
     lines = [start.rstrip()]
     for entry in value:
+        if len(item := f"{' ' * indent}- {_item(entry)}") <= WIDTH:
+            lines.append(item)
+            continue
         lines += _entry(" " * indent + "- ", entry, indent + 2 + 2 * isinstance(entry, Mapping))
     return lines
 
@@ -47,8 +50,16 @@ def _flow(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_scalar(name)}: {_flow(entry)}" for name, entry in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"[{', '.join(map(_flow, value))}]"
+        return f"[{', '.join(map(_item, value))}]"
     return _scalar(value)
+
+
+def _item(value: Any) -> str:
+    """An entry of a list; a single pair goes without braces, as in `[conv: {out: 16}, bn]`."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((key, entry),) = value.items()
+        return f"{_scalar(key)}: {_flow(entry)}"
+    return _flow(value)
 
 
 def _scalar(value: Any) -> str:

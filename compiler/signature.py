@@ -122,8 +122,7 @@ def _outputs(graph: Graph) -> list[tuple[bytes, str]]:
 
 def _unread(graph: Graph, outputs: Iterable[tuple[bytes, str]]) -> bool:
     """Whether some node is neither read nor given out."""
-    read = {source for node in graph.nodes.values() for source in node.inputs}
-    read.update(name for _, name in outputs)
+    read = {name for _, name in outputs}.union(*[node.inputs for node in graph.nodes.values()])
     return len(read) < len(graph)
 
 

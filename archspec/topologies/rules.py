@@ -127,7 +127,7 @@ def random(points: Sequence[str], probability: float, seed: int = 0) -> Iterator
     if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability <= 1:
         raise RuleError("probability must be between 0 and 1")
     draw = _random.Random(_whole(seed, "seed")).random
-    for i, source in enumerate(points):
-        for target in points[i + 2 :]:
-            if draw() < probability:
-                yield source, target
+    count = len(points)
+    for i in range(count):
+        for j in [j for j in range(i + 2, count) if draw() < probability]:
+            yield points[i], points[j]
