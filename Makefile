@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench docs wheel clean help
+.PHONY: demo test lint bench docs figures wheel clean help
 
 help:                     ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -23,10 +23,13 @@ lint: $(VENV)/.tested     ## style, types and the claims of every spec
 	$(BIN)/archspec check specs
 
 bench: $(VENV)/.tested    ## the figures of benchmarks/, as ratios within one run
-	for script in summary build step; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	for script in summary build step figures; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 docs: $(VENV)/.installed  ## the generated parts of README.md and docs/
 	$(BIN)/python docs/generate.py
+
+figures: $(VENV)/.installed  ## the pictures of docs/gallery.md, from its own commands
+	$(BIN)/python docs/gallery.py
 
 wheel: $(VENV)/.tested    ## a wheel under dist/
 	$(BIN)/python -m build --wheel --quiet

@@ -6,7 +6,7 @@ the other column on its right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from archspec.compiler.figures.column import Column, dot_box, main_wire, text_box
@@ -72,7 +72,9 @@ def lay_out(bays: Sequence[Bay], crossings: Sequence[Crossing], per_row: int, st
     drawing, y = Drawing(), 0.0
     heights: list[dict[int, float]] = []
     for r, row in enumerate(rows):
-        above = [c for c in crossings if r in (row_of[c.source], row_of[c.target])]
+        above = [
+            c for c in crossings if r == row_of[c.source] or (r == row_of[c.target] and not _direct(c, bays, row_of))
+        ]
         above.sort(key=lambda c: (c.target - c.source, c.number))
         if r:
             y += _TITLE + _STEP * len(above) + (30 if above or per_row > 1 else 0)
@@ -154,6 +156,12 @@ def _return(bay: Bay, after: Bay, low: float, style: str) -> Wire:
     return main_wire(style, bay.column.end[0], after.column.first[0], points)
 
 
+def _direct(c: Crossing, bays: Sequence[Bay], row_of: Mapping[int, int]) -> bool:
+    """Whether a lane comes into its column from the margin, with nothing between."""
+    last = c.target + 1 == len(bays) or row_of[c.target + 1] != row_of[c.target]
+    return last and row_of[c.source] != row_of[c.target]
+
+
 def _draw_crossing(
     drawing: Drawing, bays: Sequence[Bay], c: Crossing, heights: Sequence[dict[int, float]], row_of: dict[int, int],
     trunks: dict[int, float],
@@ -170,8 +178,8 @@ def _draw_crossing(
         points = [(source.x, y0), (x, y0), (x, high)]
     x = target.x + target.outer[(c.number, True)]
     if row_of[c.source] != row_of[c.target]:
-        trunk, lower = trunks[c.number], heights[row_of[c.target]][c.number]
-        if c.target + 1 == len(bays) or row_of[c.target + 1] != row_of[c.target]:  # nothing to its right
+        trunk, lower = trunks[c.number], heights[row_of[c.target]].get(c.number, high)
+        if _direct(c, bays, row_of):
             x = trunk
         points += [(trunk, high)] if x == trunk else [(trunk, high), (trunk, lower), (x, lower)]
         high = lower

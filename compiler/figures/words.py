@@ -20,7 +20,7 @@ PENS = {"level1": 2.4, "level2": 1.9, "level3": 1.6, "own": 1.4, "skip": 1.4}
 ARROWS = {"level1": 0.65, "level2": 0.6, "level3": 0.57, "own": 0.55, "skip": 0.55}
 FILLS = {
     "weight": "conv", "norm": "norm", "activation": "activation", "pool": "pool", "join": "sum", "reshape": "other",
-    "regularizer": "io", "other": "other",
+    "regularizer": "other", "other": "other",
 }  # fmt: skip
 ROLES = {"conv": "convolution", "norm": "normalisation", "activation": "activation", "pool": "pooling", "io": "linear",
          "other": "other"}  # fmt: skip
@@ -33,7 +33,9 @@ def shape_words(shape: Shape) -> str:
 
 def op_label(node: Node) -> str:
     """An operator's words: `1×3×3 max pool, /1×2×2`."""
-    return sub(r"(?<=\d)x(?=\d)", "×", node.op.label())
+    groups = getattr(node.op, "groups", 1)
+    label = sub(r"(?<=\d)x(?=\d)", "×", node.op.label())
+    return label + (f", {groups} groups" if node.op.key == "conv" and groups > 1 else "")
 
 
 def fill_of(node: Node) -> str:
