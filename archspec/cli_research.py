@@ -16,6 +16,7 @@ from archspec.cli import _console, _existing, _load, _problems, _spec_options, _
 
 if TYPE_CHECKING:
     from archspec.probe import Probe
+    from archspec.resolve import Spec
 
 
 @contextmanager
@@ -172,7 +173,10 @@ def _probe_line(probe: Probe) -> str:
 @click.argument("other", callback=_existing)
 @click.option("--trust", is_flag=True, help="Let the specs' `module:` name any Python class.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def diff(one: str, other: str, trust: bool, as_json: bool) -> None:
+@click.option(
+    "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw both side by side into this file."
+)
+def diff(one: str, other: str, trust: bool, as_json: bool, figure: Path | None) -> None:
     """Tell what changed from one spec to another: in the language, in the blocks, in the wiring, in figures.
 
     Blocks are aligned by what they compute: one put in between shifts none of the others.
@@ -181,8 +185,23 @@ def diff(one: str, other: str, trust: bool, as_json: bool) -> None:
     from archspec.diff import diff as compare
 
     with _problems():
-        found = compare(_load(one, (), trust), _load(other, (), trust))
+        specs = [_load(one, (), trust), _load(other, (), trust)]
+        found = compare(*specs)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=1))
     else:
         click.echo("\n".join(diff_text.lines(found)))
+    if figure is not None:
+        _side_by_side(specs, figure)
+
+
+def _side_by_side(specs: list[Spec], path: Path) -> None:
+    from archspec.compiler.figures import EngineError, FigureError, Options, write_figure
+
+    try:
+        for message in write_figure([api.expand(spec) for spec in specs], path, Options()):
+            click.echo(message, err=True)
+    except (FigureError, EngineError, OSError) as error:
+        click.echo(f"diff: {error}", err=True)
+        raise SystemExit(1) from None
+    click.echo(f"wrote {path}", err=True)

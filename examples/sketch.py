@@ -1,9 +1,12 @@
-"""From a sketch to a training step: a topology drawn by hand, its figures, and one step on made-up data."""
+"""From a sketch to a training step: a topology drawn by hand, its figure, and a few steps on made-up data."""
+
+from pathlib import Path
 
 import torch
 
 import archspec
 from archspec import define, op
+from archspec.compiler.figures import Options, write_figure
 from archspec.topologies import edge, rule
 
 sketch = define(
@@ -31,6 +34,9 @@ print(sketch.to_yaml())
 analysis = archspec.expand(sketch).analyze()
 print(f"{analysis.graph.params:,} parameters, {analysis.graph.macs:,} MACs, {analysis.paths:,} paths")
 print(f"{analysis.levels} shortcuts one over another, {analysis.layers.shortest} weight layers on the shortest path\n")
+
+write_figure([analysis.graph], Path("sketch.svg"), Options())
+print("drawn in sketch.svg\n")
 
 torch.manual_seed(0)
 model = archspec.build(sketch)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from itertools import combinations, pairwise
 
 import networkx
 import pytest
 import torch
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets import ADD, CONV, MAP, RELU, Wiring, chain, graph
 
 import archspec
+from archspec.analysis_text import exact
+from archspec.cli import main
 from archspec.compiler.analysis.main_path import main_path
 from archspec.compiler.analysis.memory import live_numbers, memory
 from archspec.compiler.analysis.nesting import levels, shortcut_spans
@@ -240,6 +244,24 @@ def test_the_dominator_of_all_is_on_every_path() -> None:
         needed.add(at)
         at = dominators[at]
     assert needed <= set(network.analyze().main.nodes)
+
+
+def test_the_command() -> None:
+    run = CliRunner().invoke(main, ["analyze", "iresnet50"])
+    assert run.exit_code == 0, run.output
+    for text in ("paths        65,536", "4 weight layers, 4 non-linearities", "6 to 50, mean 28.0", "level"):
+        assert text in run.output
+    run = CliRunner().invoke(main, ["analyze", "ror3_110", "--json"])
+    data = json.loads(run.output)
+    assert data["paths"] == sum(data["layers"]["counts"].values()) == sum(data["blocks"]["counts"].values())
+    assert data["signature"] == archspec.expand(archspec.load("ror3_110")).signature()
+
+
+def test_counts_of_thousands_of_digits_are_printed() -> None:
+    """Python refuses to print them by default."""
+    assert exact(2**20_000).endswith("e6020 = 2^20000")
+    assert exact(2**64 + 1) == "1.84e19"
+    assert exact(10**15 - 1) == "999,999,999,999,999"
 
 
 def test_three_thousand_layers_take_no_recursion() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -61,7 +62,11 @@ def test_both_ways_tell_the_same(names: tuple[str, str]) -> None:
     assert not there.equal
 
 
-def test_the_command() -> None:
+def test_the_command(tmp_path: Path) -> None:
+    figure = tmp_path / "both.dot"
+    run = CliRunner().invoke(main, ["diff", "cifar_resnet20", "cifar_resnet32", "--figure", str(figure)])
+    assert run.exit_code == 0, run.output
+    assert "cifar_resnet32" in figure.read_text()
     run = CliRunner().invoke(main, ["diff", "resnet50", "iresnet50"])
     assert run.exit_code == 0
     assert "params.pool: true -> false" in run.output
