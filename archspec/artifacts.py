@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from archspec.compiler.emit import emit
 from archspec.compiler.figures import default_figure
 from archspec.graph import Graph
 from archspec.resolve import Spec
@@ -53,12 +54,13 @@ def _own(spec: Spec, name: str) -> bool:
 
 
 def write_artifacts(folder: Path, spec: Spec, graph: Graph, summary: Summary) -> list[Path]:
-    """Writes the resolved spec, the graph and the summary; returns the files. Raises `OSError`."""
+    """Writes the spec, the graph, the summary and the network in Python; returns the files. Raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
         "spec.yaml": resolved_text(spec),
         "graph.json": json.dumps(graph.to_dict(), separators=(",", ":")) + "\n",
         "summary.json": json.dumps(summary.to_dict(), indent=1) + "\n",
+        "model.py": emit(graph),
     }
     files = []
     for name, text in texts.items():

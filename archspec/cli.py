@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +88,8 @@ def main() -> None:
 
     SPEC is a .yaml file, or the name of a network that comes with archspec (`archspec list`).
     """
+    # torch warns of a missing NumPy as it loads; nothing here uses NumPy.
+    warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
 
 
 @main.command()
@@ -104,7 +107,7 @@ def build(
 ) -> None:  # fmt: skip
     """Compile a spec, count it, prove its claims and run a forward pass.
 
-    Writes the resolved spec, the graph and the summary under OUT/<name>/.
+    Writes the resolved spec, the graph, the summary and a standalone model.py under OUT/<name>/.
     """
     if compiled and granularity == "op":
         raise click.UsageError("--compile works by block: leave out --granularity op")
@@ -257,6 +260,7 @@ def _checked(reference: str, trust: bool) -> dict[str, Any]:
 @click.option("--graph", "form", flag_value="graph", help="The flat canonical text of the expanded graph.")
 @click.option("--json", "form", flag_value="json", help="The graph as JSON (networkx node-link).")
 @click.option("--code", "form", flag_value="code", help="The generated forward, and one class per block signature.")
+@click.option("--python", "form", flag_value="python", help="A standalone model.py that needs torch alone.")
 @click.option("--params", "form", flag_value="params", help="The params and their values.")
 def show(spec: str, settings: tuple[str, ...], trust: bool, form: str | None) -> None:
     """Print a spec with everything it extends resolved, or what it compiles to."""
@@ -277,6 +281,10 @@ def show(spec: str, settings: tuple[str, ...], trust: bool, form: str | None) ->
         click.echo(graph.to_spec_text(), nl=False)
     elif form == "json":
         click.echo(json.dumps(graph.to_dict(), indent=1))
+    elif form == "python":
+        from archspec.compiler.emit import emit
+
+        click.echo(emit(graph), nl=False)
     else:
         with _working("loading torch"):
             from archspec.run_build import generated_code
