@@ -72,12 +72,16 @@ class Folding:
     open: frozenset[int] = frozenset()
     by_kind: bool = False
     """Fold all consecutive blocks of one definition, whatever differs among them."""
+    joins_apart: bool = False
+    """Keep a block whose closing a lane joins out of the others: where blocks are open, the lane would be in all."""
 
 
 def grouped(chain: Chain, folding: Folding) -> Grouping:
     """The chain with its equal blocks folded."""
     cuts = {lane.source for lane in chain.lanes} | {lane.target for lane in chain.lanes if lane.closing}
     cuts |= {lane.target - 1 for lane in chain.lanes if not lane.closing} | {number for _, number in chain.outputs}
+    if folding.joins_apart:
+        cuts |= {lane.target - 1 for lane in chain.lanes}
     runs = [[number] for number in range(len(chain.parts))]
     if folding.collapse and folding.most is None:
         runs = _runs(chain.parts, cuts, folding)

@@ -14,7 +14,7 @@ from archspec.compiler.figures.dot import MARGIN, dot_text
 from archspec.compiler.figures.drawing import Drawing
 from archspec.compiler.figures.network import folding_of, network
 from archspec.compiler.figures.options import Detail, FigureError, Options
-from archspec.compiler.figures.themes import THEMES
+from archspec.compiler.figures.themes import FONT, THEMES
 from archspec.graph import Graph
 
 PNG_SIDE, PDF_SIDE = 32_767, 14_400
@@ -114,10 +114,11 @@ def rendered(finished: Figure, form: str, timeout: float = 120) -> tuple[bytes, 
         side, area = max(finished.width, finished.height), finished.width * finished.height
         dpi = int(min(_DPI, PNG_SIDE * 72 / (side + 1), 72 * (_PNG_AREA / area) ** 0.5))
         if dpi < _DPI:
-            messages.append(
-                f"drawn at {dpi} dpi: a PNG has at most {PNG_SIDE:,} pixels a side; SVG and PDF have no such limit"
-            )
+            limits = f"{PNG_SIDE:,} pixels a side and {_PNG_AREA // 10**6} million in all"
+            messages.append(f"drawn at {dpi} dpi: a PNG that viewers open has at most {limits}; SVG has no such limit")
     data = engine.render(finished.text, form, dpi=dpi, timeout=timeout)
+    if form == "svg":  # Graphviz gives bold text a family of its own
+        data = data.replace(b'font-family="Helvetica,sans-Serif"', f'font-family="{FONT}"'.encode())
     if form == "pdf":  # the only thing in it that changes from day to day
         data = re.sub(rb"/CreationDate \(D:\d{14}", b"/CreationDate (D:20000101000000", data)
     return data, tuple(messages)

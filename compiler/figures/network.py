@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import ceil
 
 from archspec.compiler.figures.anatomy import marks
@@ -38,7 +39,7 @@ def folding_of(chain: Chain, options: Options) -> Folding:
 
 def network(chain: Chain, options: Options, *, operators: bool) -> Drawing:
     """The drawing of a network, legend and notes included."""
-    grouping = grouped(chain, folding_of(chain, options))
+    grouping = grouped(chain, replace(folding_of(chain, options), joins_apart=operators))
     stem, stages, head = _zones(grouping.groups)
     if not stages:
         stages, stem, head = [[*stem, *head]], [], []

@@ -74,3 +74,9 @@ def test_one_kind_folds_whatever_differs_and_says_what() -> None:
 
 def test_survival_probabilities_do_not_part_blocks() -> None:
     assert counts(graph_of(SPECS["scaled"])) == counts(graph_of(RESIDUAL))
+
+
+def test_open_blocks_keep_the_one_a_lane_joins_apart() -> None:
+    """Drawn in operators, a sum within a folded block would stand for one in each of them."""
+    graph = graph_of(RESIDUAL + "levels: {m: 2, path: C}\n")
+    assert counts(graph, Folding(joins_apart=True)) == [5, 1, 3, 1, 1, 1]
