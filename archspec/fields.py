@@ -71,6 +71,8 @@ def _leaf(data: Any) -> Any:
 
 def _texts(data: Any) -> tuple[str, ...]:
     data = _marked(data)
+    if isinstance(data, Seq) and not data:
+        refuse(Problem("this list is empty", data.span, "name what it reads"))
     return tuple(word(entry) for entry in data) if isinstance(data, Seq) else (word(data),)
 
 

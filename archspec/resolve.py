@@ -16,7 +16,7 @@ from archspec import limits, zoo
 from archspec.errors import Problem, Problems, Source, Span, SpecError, suggest
 from archspec.expressions import UNKNOWN, EvaluationError, Expr, Poisoned, show
 from archspec.fields import schema_problems
-from archspec.merge import extend_blocks, inherited, merge_files
+from archspec.merge import extend_blocks, inherited, merge, merge_files
 from archspec.names import unusable_variable
 from archspec.overrides import apply_overrides
 from archspec.schema import Document
@@ -176,6 +176,16 @@ def _with_parents(own: Map, source: Source, path: Path | None) -> Map:
     result = _standard()
     for data in reversed(chain):
         result = merge_files(inherited(result), data)
+    return _with_standard_paths(result)
+
+
+def _with_standard_paths(data: Map) -> Map:
+    """The document with the standard paths that null removed back in their place: the language itself names them."""
+    standard, given = _standard()["paths"], data.get("paths", Map())
+    if not isinstance(standard, Map) or not isinstance(given, Map):
+        return data
+    result = Map(data, data.span, data.key_spans)
+    result.set("paths", merge(standard, given), data.key_spans.get("paths"))
     return result
 
 

@@ -32,6 +32,8 @@ def _named(read: Callable[[Any], Any]) -> BeforeValidator:
     def validate(data: Any) -> Any:
         if not isinstance(data, Map):
             return data
+        if read is _wire and not data:
+            refuse(Problem("this graph is empty", data.span, "give it wires, `output` at the end"))
         sections: dict[Any, Any] = {}
         for name, body in data.items():
             try:

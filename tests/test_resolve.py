@@ -339,3 +339,11 @@ def test_the_document_is_a_mapping_with_a_version() -> None:
     assert "version of the language is missing" in problem("stem: [relu]").message
     assert problem("archspec: 2\ninput: {size: [8, 8]}\n").message == "archspec must be 1"
     assert isinstance(spec().data, Map)
+
+
+@pytest.mark.parametrize("paths", ["null", "{identity: null, A: ~, own: [bn]}"])
+def test_the_standard_paths_cannot_be_removed(paths: str) -> None:
+    found = spec(BASE.replace("{joint: [relu]}", paths)).document.paths
+    assert {"identity", "A", "B", "C"} <= found.keys()
+    assert found["identity"].items == ()
+    assert "joint" not in found
