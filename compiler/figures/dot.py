@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil
 
 from archspec.compiler.figures.drawing import Box, Drawing, Panel, Wire
 from archspec.compiler.figures.splines import shortened, spline
@@ -20,6 +21,7 @@ def dot_text(drawing: Drawing, theme: Theme, title: str, width: float | None = N
     if width is not None and width > x1 - x0:
         spare = (width - (x1 - x0)) / 2
         x0, x1 = x0 - spare, x1 + spare
+    x1, y1 = x0 + _whole(x1 - x0), y1 + _whole(y1 - y0) - (y1 - y0)
     moved = drawing.moved(-x0, -y1)  # Graphviz's y grows upwards, from 0
     head = _attributes({
         "bb": f"0,0,{_n(x1 - x0)},{_n(y1 - y0)}", "bgcolor": theme.colour("background"), "fontname": FONT,
@@ -44,6 +46,11 @@ def dot_text(drawing: Drawing, theme: Theme, title: str, width: float | None = N
     lines += [_edge(wire, theme, f"_back{number}") for number, wire in enumerate(back)]
     lines += [_edge(wire, theme, wire.source) for wire in moved.wires if not wire.back]
     return "\n".join([*lines, "}", ""])
+
+
+def _whole(length: float) -> float:
+    """A length as whole pixels of 200 to the inch, so that the background fills the last."""
+    return ceil(length / 0.36 - 1e-6) * 0.36
 
 
 def _n(value: float) -> str:
