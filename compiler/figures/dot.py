@@ -12,6 +12,8 @@ from archspec.compiler.figures.themes import FONT, Theme
 
 MARGIN = 6.0
 """Points of blank around a figure."""
+_DOT = 0.36
+"""Radius of the smallest node that Graphviz draws."""
 
 
 def dot_text(drawing: Drawing, theme: Theme, title: str, width: float | None = None) -> str:
@@ -33,7 +35,7 @@ def dot_text(drawing: Drawing, theme: Theme, title: str, width: float | None = N
         f' edge [fontname="{FONT}"];',
     ]  # fmt: skip
     w, h = x1 - x0, y1 - y0  # two corners nobody sees, since the bounding box is computed anew from what is there
-    for name, x, y in (("_corner1", 0.0, 0.0), ("_corner2", w, h)):
+    for name, x, y in (("_corner1", _DOT, _DOT), ("_corner2", w - _DOT, h - _DOT)):
         lines.append(f' "{name}" [pos="{_n(x)},{_n(y)}" shape=point style=invis width=0 height=0 label=""];')
     lines += [_panel(panel, number, theme) for number, panel in enumerate(moved.panels)]
     back = [wire for wire in moved.wires if wire.back]
