@@ -36,9 +36,7 @@ def load(reference: str | Path, /, *, trust: bool = False, rules: Rules = STANDA
     return resolve.load(reference, trust=trust, rules=rules, overrides=from_arguments(overrides))
 
 
-def loads(
-    text: str, /, *, name: str = "spec", trust: bool = False, rules: Rules = STANDARD, **overrides: Any
-) -> Spec:
+def loads(text: str, /, *, name: str = "spec", trust: bool = False, rules: Rules = STANDARD, **overrides: Any) -> Spec:
     """A spec from its text, as `load` from a file; `name` is what messages call it, and its name if it says none.
 
     Raises `SpecError`.

@@ -129,9 +129,7 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[tuple[Span | None, str], Problem] = {}
 
-    def add(
-        self, message: str, span: Span | None = None, *, hint: str | None = None, where: str | None = None
-    ) -> None:
+    def add(self, message: str, span: Span | None = None, *, hint: str | None = None, where: str | None = None) -> None:
         self.extend([Problem(message, span, hint, where)])
 
     def extend(self, problems: Iterable[Problem]) -> None:

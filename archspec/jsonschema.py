@@ -21,7 +21,7 @@ EXPRESSION: dict[str, Any] = {
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a spec. `extends` may supply what is required, so nothing but `archspec` is."""
+    """The JSON Schema (draft 2020-12) of a spec. `extends` may supply all that is required but `archspec`."""
     document = _resolved(schema.Document.model_json_schema())
     definitions = document.setdefault("$defs", {})
     definitions["Expression"] = EXPRESSION
@@ -59,12 +59,8 @@ def _item() -> dict[str, Any]:
         ["of", "as", "do"], "The items of `do`, once for every entry of `of`.",
     )  # fmt: skip
     keyed = {"use": use, "each": each, **{operator.key: _operator(operator) for operator in OPERATORS}}
-    return {
-        "anyOf": [
-            {"enum": words},
-            {"type": "object", "properties": keyed, "additionalProperties": False, "minProperties": 1, "maxProperties": 1},
-        ]
-    }  # fmt: skip
+    mapping = {"type": "object", "properties": keyed, "additionalProperties": False}
+    return {"anyOf": [{"enum": words}, {**mapping, "minProperties": 1, "maxProperties": 1}]}
 
 
 def _object(properties: Mapping[str, Any], required: list[str], description: str) -> dict[str, Any]:
@@ -88,7 +84,11 @@ def _operator(operator: type[Operator]) -> dict[str, Any]:
         about = {"description": told[name]} if name in told else {}
         if name in operator.text:
             words = get_args(field.annotation)
-            kind = {"enum": list(words)} if words and all(isinstance(w, str) for w in words) else {"type": ["string", "object"]}
+            kind = (
+                {"enum": list(words)}
+                if words and all(isinstance(w, str) for w in words)
+                else {"type": ["string", "object"]}
+            )
             fields[name] = {**kind, **about}
         else:
             fields[name] = {**_described(EXPRESSION), **about}

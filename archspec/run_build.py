@@ -37,7 +37,11 @@ class Built:
 
     def lines(self) -> list[str]:
         """What the command line says of it."""
-        kind = f"{self.nodes} modules of {self.signatures} kinds" if self.granularity == "block" else f"{self.nodes} operators"
+        kind = (
+            f"{self.nodes} modules of {self.signatures} kinds"
+            if self.granularity == "block"
+            else f"{self.nodes} operators"
+        )
         told = [f"built      torch.fx.GraphModule of {kind} in {self.seconds:.2f} s"]
         if self.run is None:
             return [*told, "forward    not run: the meta device holds no data"]

@@ -112,7 +112,7 @@ def _syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
     before, here = line[: span.column - 1], line[span.column - 1 : span.column]
     hint = None
     if here == "[" and re.search(r"[\w\])]\s*\Z", before):
-        what, hint = "a bracket follows a word", "quote an expression that has brackets: \"counts[stage - 1]\""
+        what, hint = "a bracket follows a word", 'quote an expression that has brackets: "counts[stage - 1]"'
     elif "quoted scalar" in context:
         what, hint = "this quote is never closed", "close it, or put the text in quotes of the other kind"
     elif "simple key" in context:

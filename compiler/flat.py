@@ -15,9 +15,7 @@ from archspec.schema import Document
 STAGED = ("stem", "stages", "head", "levels", "skips", "drop_path", "until")
 
 
-def expand_flat(
-    document: Document, params: Mapping[str, Any], start: Signal, paths: Paths, builder: Builder
-) -> Signal:
+def expand_flat(document: Document, params: Mapping[str, Any], start: Signal, paths: Paths, builder: Builder) -> Signal:
     """The output's signal. A wire of one operator gives it its name; the operators of a longer one extend it, and
     those on `output` have names of their own, as in a block."""
     for name in STAGED:

@@ -81,10 +81,9 @@ def run_forward(network: Network, device: torch.device, dtype: torch.dtype, batc
         while len(times) < 5 and sum(times) < 2:
             times.append(_timed(lambda: network(x), device))
     shapes = output if isinstance(output, dict) else {next(iter(network.architecture.outputs)): output}
-    return Run(
-        str(device), str(dtype).removeprefix("torch."), batch, shape,
-        {name: tuple(value.shape) for name, value in shapes.items()}, first, statistics.median(times), len(times), _memory(device),
-    )  # fmt: skip
+    outputs = {name: tuple(value.shape) for name, value in shapes.items()}
+    kind, median = str(dtype).removeprefix("torch."), statistics.median(times)
+    return Run(str(device), kind, batch, shape, outputs, first, median, len(times), _memory(device))
 
 
 def _timed(work: Callable[[], object], device: torch.device) -> float:

@@ -37,7 +37,11 @@ class Claim:
             return None
         word = _WORDS.get(self.name)
         claimed = f"{self.expected} {word}" if word else f"{self.name} {self.expected}"
-        return Problem(f"the spec expects {claimed}, and the graph has {self.actual}", self.span, "correct the figure, or the network")
+        return Problem(
+            f"the spec expects {claimed}, and the graph has {self.actual}",
+            self.span,
+            "correct the figure, or the network",
+        )
 
 
 def agrees(actual: int, figure: str) -> bool:

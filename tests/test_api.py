@@ -150,7 +150,9 @@ def test_check_tells_each_claim(path: Path) -> None:
 
 
 def test_several_outputs_come_as_a_dict(path: Path) -> None:
-    path.write_text(SPEC + "outputs: {logits: head, features: stage1}\nexpect: {output: {logits: [10], features: [8, 16, 16]}}\n")
+    path.write_text(
+        SPEC + "outputs: {logits: head, features: stage1}\nexpect: {output: {logits: [10], features: [8, 16, 16]}}\n"
+    )
     assert archspec.check(path).ok
     model = archspec.build(path).eval()
     shapes = {name: tuple(value.shape) for name, value in model(torch.randn(2, 3, 16, 16)).items()}

@@ -21,7 +21,14 @@ from tests.families import residual as post
 from tests.families import staged
 from tests.families.layers import vgg19
 
-DEPTH = {50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3], 200: [3, 24, 36, 3], 302: [4, 34, 58, 4], 404: [4, 46, 80, 4]}
+DEPTH = {
+    50: [3, 4, 6, 3],
+    101: [3, 4, 23, 3],
+    152: [3, 8, 36, 3],
+    200: [3, 24, 36, 3],
+    302: [4, 34, 58, 4],
+    404: [4, 46, 80, 4],
+}
 BASIC = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3]}
 SIZES = {"image": [64, 64], "cifar": [8, 8], "video": [4, 32, 32]}
 Reference = tuple[str, Callable[[], nn.Module]]
@@ -102,7 +109,21 @@ def references() -> dict[str, Reference]:
     for n, counts in {164: [18] * 3, 1001: [111] * 3, 2000: [222] * 3, 3002: [333, 334, 333]}.items():
         found[f"cifar_iresnet{n}"] = ("cifar", partial(staged.cifar, counts))
 
-    for n, k in ((16, 4), (16, 8), (16, 10), (22, 8), (22, 10), (28, 10), (28, 12), (40, 1), (40, 2), (40, 4), (40, 8), (52, 1), (58, 4)):
+    for n, k in (
+        (16, 4),
+        (16, 8),
+        (16, 10),
+        (22, 8),
+        (22, 10),
+        (28, 10),
+        (28, 12),
+        (40, 1),
+        (40, 2),
+        (40, 4),
+        (40, 8),
+        (52, 1),
+        (58, 4),
+    ):
         wide(f"wrn{n}_{k}", pre.wide(), (n - 4) // 6, k=k)
     wide("wrn28_10_dropout", pre.wide(dropout=0.3), 4, k=10)
     for n, kernels in ((40, (1, 3, 1)), (40, (3, 1)), (40, (1, 3)), (40, (3, 1, 1)), (28, (3, 3)), (22, (3, 1, 3))):
@@ -128,11 +149,10 @@ def references() -> dict[str, Reference]:
 
 REFERENCES = references()
 # Equal blocks in greater number, or of greater width, than in a sibling that is compared.
-COUNTED = {
-    name for name in REFERENCES
-    if any(part in name for part in ("1001", "1202", "2000", "3002", "152", "200", "302", "404", "218", "182", "_12", "22_10", "_15", "_3", "16_10", "22_8", "40_8", "wrn34_2", "wrn50_2"))
-    or name in ("resgroup101", "resgroupfix101", "iresgroup101", "iresgroupfix101", "ror3_image101", "wrn28_10_dropout")
-} - {"wrn40_2_b3", "wrn28_2_b33", "ror3_image34"}  # fmt: skip
+DEEP = ("1001", "1202", "2000", "3002", "152", "200", "302", "404", "218", "182")
+WIDE = "wrn16_8 wrn16_10 wrn22_8 wrn22_10 wrn28_12 wrn40_8 wrn18_15 wrn34_15 wrn18_3 wrn34_2 wrn50_2 wrn28_10_dropout"
+MORE = "resgroup101 resgroupfix101 iresgroup101 iresgroupfix101 ror3_image101 ror3_wrn58_2 ror3_wrn58_4 ssd_resnet101_backbone"
+COUNTED = {name for name in REFERENCES if any(depth in name for depth in DEEP)} | set(f"{WIDE} {MORE}".split())
 
 
 def seed(model: nn.Module) -> None:
@@ -156,7 +176,9 @@ def test_parameters(name: str) -> None:
     with torch.device("meta"):
         model = make()
     shapes = sorted(tuple(parameter.shape) for parameter in model.parameters())
-    ours = archspec.build(archspec.load(name, **({"input.size": SIZES[frame]} if name == "vgg19" else {})), device="meta")
+    ours = archspec.build(
+        archspec.load(name, **({"input.size": SIZES[frame]} if name == "vgg19" else {})), device="meta"
+    )
     assert sorted(tuple(parameter.shape) for parameter in ours.parameters()) == shapes
 
 

@@ -54,11 +54,11 @@ def test_use_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     code = (
-        "import archspec, torch; assert archspec.__file__.startswith({site!r}), archspec.__file__\n"
+        f"import archspec, torch; assert archspec.__file__.startswith({str(site)!r}), archspec.__file__\n"
         "spec = archspec.load('iresnet404'); assert archspec.summarize(spec).params == 124524328\n"
         "model = archspec.build('ror3_110', device='meta')\n"
         "assert sum(p.numel() for p in model.parameters()) == archspec.summarize('ror3_110').params\n"
-    ).format(site=str(site))
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=empty,

@@ -45,7 +45,7 @@ NAMES = """
     iresgroup50 iresgroup101 iresgroup152 iresgroupfix50 iresgroupfix101 iresgroupfix152
     cifar_iresnet164 cifar_iresnet1001 cifar_iresnet2000 cifar_iresnet3002 resnet3d50 iresnet3d50
     ssd_resnet50_backbone ssd_iresnet50_backbone ssd_iresgroup50_backbone ssd_resnet101_backbone
-""".split()  # noqa: SIM905
+""".split()
 
 # Parameters and MACs: exact where they are known exactly, else as the paper rounds them.
 FIGURES = {

@@ -120,9 +120,7 @@ class Linear(Operator):
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         arguments = (("in_features", inputs[0][0]), ("out_features", self.out))
-        return ModuleCall(
-            "torch.nn.Linear", arguments if self.bias else (*arguments, ("bias", False)), init="linear"
-        )
+        return ModuleCall("torch.nn.Linear", arguments if self.bias else (*arguments, ("bias", False)), init="linear")
 
     def label(self) -> str:
         return f"fc {self.out}"

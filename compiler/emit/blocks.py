@@ -15,9 +15,7 @@ Tree: TypeAlias = "dict[str, Expression | Tree]"
 """Modules by name; a dict is a container."""
 
 # Attributes of nn.ModuleDict and nn.Sequential that may be names in a spec: no keys of those. A test compares.
-CONTAINER_ATTRIBUTES = frozenset(
-    {"append", "clear", "extend", "insert", "items", "keys", "pop", "update", "values"}
-)
+CONTAINER_ATTRIBUTES = frozenset({"append", "clear", "extend", "insert", "items", "keys", "pop", "update", "values"})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from torch.nn import functional as F
 Stride = int | tuple[int, ...]
 
 
-def conv(i: int, o: int, kernel: int | tuple[int, ...], stride: Stride = 1, *, groups: int = 1, dim: int = 2) -> nn.Module:
+def conv(
+    i: int, o: int, kernel: int | tuple[int, ...], stride: Stride = 1, *, groups: int = 1, dim: int = 2
+) -> nn.Module:
     """A convolution without bias that pads to the same size."""
     sizes = kernel if isinstance(kernel, tuple) else (kernel,) * dim
     layer = nn.Conv3d if dim == 3 else nn.Conv2d

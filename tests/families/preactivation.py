@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from tests.families.layers import Body, Net, Stride, bn, cifar_stem, classifier, conv, drop_branch, image_stem, option, strided
+from tests.families.layers import (
+    Body,
+    Net,
+    Stride,
+    bn,
+    cifar_stem,
+    classifier,
+    conv,
+    drop_branch,
+    image_stem,
+    option,
+    strided,
+)
 from tests.families.residual import Make, levels, stages
 
 

@@ -130,7 +130,9 @@ class Gated(Body):
         return (g * branch if self.exclusive else branch) + (1 - g) * shortcut(x)
 
 
-def stages(make: Make, channels: int, counts: Sequence[int], widths: Sequence[int], strides: Sequence[Stride]) -> list[list[Body]]:
+def stages(
+    make: Make, channels: int, counts: Sequence[int], widths: Sequence[int], strides: Sequence[Stride]
+) -> list[list[Body]]:
     """Blocks by stage; the first of each takes its stride."""
     found, number = [], 0
     for count, width, stride in zip(counts, widths, strides, strict=True):
@@ -169,7 +171,8 @@ def levels(found: Sequence[Sequence[Body]], m: int, channels: int, strides: Sequ
 
 
 def image(make: Make, counts: Sequence[int], *, classes: int = 1000, m: int = 1, pool: bool = True,
-          strides: Sequence[Stride] = (1, 2, 2, 2), dim: int = 2, cut: int = 4, dropout: bool = False) -> nn.Module:  # fmt: skip
+          strides: Sequence[Stride] = (1, 2, 2, 2), dim: int = 2, cut: int = 4,
+          dropout: bool = False) -> nn.Module:  # fmt: skip
     """A network in the image frame; `cut` stages are kept, without a head if fewer than four."""
     found = stages(make, 64, counts[:cut], [64, 128, 256, 512][:cut], strides[:cut])
     body: nn.Module = nn.Sequential(*(block for blocks in found for block in blocks))

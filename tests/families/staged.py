@@ -16,7 +16,9 @@ def basic(i: int, width: int, stride: Stride) -> tuple[list[nn.Module], list[int
     return [conv(i, width, 3, stride), conv(width, width, 3)], [width, width]
 
 
-def bottleneck(inner: float = 1, outer: float = 4, groups: Callable[[int], int] = lambda a: 1, dim: int = 2) -> Convolutions:
+def bottleneck(
+    inner: float = 1, outer: float = 4, groups: Callable[[int], int] = lambda a: 1, dim: int = 2
+) -> Convolutions:
     def make(i: int, width: int, stride: Stride) -> tuple[list[nn.Module], list[int]]:
         a, o = int(width * inner), int(width * outer)
         grouped = conv(a, a, 3, stride, groups=groups(a), dim=dim)
@@ -28,7 +30,9 @@ def bottleneck(inner: float = 1, outer: float = 4, groups: Callable[[int], int] 
 class Start(nn.Module):
     """conv (BN ReLU conv)* BN, plus the projection; no activation after the sum."""
 
-    def __init__(self, make: Convolutions, i: int, width: int, stride: Stride, projection: str, dim: int, alone: bool) -> None:
+    def __init__(
+        self, make: Convolutions, i: int, width: int, stride: Stride, projection: str, dim: int, alone: bool
+    ) -> None:
         super().__init__()
         convolutions, channels = make(i, width, stride)
         self.out = channels[-1]
@@ -45,7 +49,7 @@ class Start(nn.Module):
 
 
 class Middle(nn.Module):
-    """BN ReLU conv, BN ReLU conv, ..., plus x; the first after a Start begins without BN, an End closes with BN ReLU."""
+    """(BN ReLU conv)* plus x; the first after a Start begins without BN, an End closes with BN ReLU."""
 
     def __init__(self, make: Convolutions, channels: int, width: int, dim: int, *, second: bool, end: bool) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archspec import api
-from archspec.cli import _console, _existing, _load, _problems, _spec_options, _working
+from archspec.cli.shared import console, existing, load, problems, spec_options, working
 
 if TYPE_CHECKING:
     from archspec.probe import Probe
@@ -31,12 +31,12 @@ def _long_numbers() -> Iterator[None]:
 
 
 @click.command()
-@_spec_options
+@spec_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every length, every cut, the main path.")
 def analyze(spec: str, settings: tuple[str, ...], trust: bool, as_json: bool) -> None:
     """Tell what a network's wiring says: paths, the main path, levels, memory. Exact, without torch."""
-    with _problems():
-        graph = api.expand(_load(spec, settings, trust))
+    with problems():
+        graph = api.expand(load(spec, settings, trust))
     from archspec import analysis_text, tables
 
     analysis = graph.analyze()
@@ -44,7 +44,7 @@ def analyze(spec: str, settings: tuple[str, ...], trust: bool, as_json: bool) ->
         with _long_numbers():
             click.echo(json.dumps(analysis.to_dict(), indent=1))
         return
-    _console().print(tables.rich_table(graph.name, analysis_text.PART_HEADER, analysis_text.part_rows(analysis), None))
+    console().print(tables.rich_table(graph.name, analysis_text.PART_HEADER, analysis_text.part_rows(analysis), None))
     for label, text in analysis_text.lines(analysis):
         click.echo(f"{label:<12} {text}")
 
@@ -74,7 +74,7 @@ def sweep(
     from archspec.space_file import load_space
     from archspec.sweep import sweep as run
 
-    with _problems():
+    with problems():
         try:
             loaded = load_space(space, where=where, trust=trust)
             with _progress(count) as progress:
@@ -107,7 +107,7 @@ def _progress(total: int) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[draws]:,} draws"),
     )
-    with Progress(*columns, console=_console(stderr=True)) as bar:
+    with Progress(*columns, console=console(stderr=True)) as bar:
         task = bar.add_task("sweep", total=total, draws=0)
         yield lambda found, draws: bar.update(task, completed=found, draws=draws)
 
@@ -127,15 +127,15 @@ def probe(
     size: int | None, trust: bool,
 ) -> None:  # fmt: skip
     """Follow signals and gradients through freshly initialised networks, block by block."""
-    with _problems():
-        loaded = [_load(_existing(None, None, spec), (), trust) for spec in specs]
-        with _working("loading torch"):
+    with problems():
+        loaded = [load(existing(None, None, spec), (), trust) for spec in specs]
+        with working("loading torch"):
             from archspec.plots import PlotError
             from archspec.probe import probe as run
             from archspec.probe_plot import plot_probes
         probes = []
         for spec in loaded:
-            with _working(f"probing {spec.name}"):
+            with working(f"probing {spec.name}"):
                 try:
                     shape = (size,) * len(api.expand(spec).input.shape[1:]) if size else None
                     probes.append(run(spec, batch=batch, seed=seed, device=device, size=shape))
@@ -169,8 +169,8 @@ def _probe_line(probe: Probe) -> str:
 
 
 @click.command()
-@click.argument("one", callback=_existing)
-@click.argument("other", callback=_existing)
+@click.argument("one", callback=existing)
+@click.argument("other", callback=existing)
 @click.option("--trust", is_flag=True, help="Let the specs' `module:` name any Python class.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
@@ -184,8 +184,8 @@ def diff(one: str, other: str, trust: bool, as_json: bool, figure: Path | None) 
     from archspec import diff_text
     from archspec.diff import diff as compare
 
-    with _problems():
-        specs = [_load(one, (), trust), _load(other, (), trust)]
+    with problems():
+        specs = [load(one, (), trust), load(other, (), trust)]
         found = compare(*specs)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=1))

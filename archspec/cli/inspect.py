@@ -1,0 +1,133 @@
+"""The commands that show: a summary, a spec, the language, the zoo."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from archspec import api, resolve, zoo
+from archspec.cli.report import print_summary
+from archspec.cli.shared import console, load, problems, spec_options, working
+
+
+@click.command()
+@spec_options
+@click.option(
+    "--depth",
+    type=click.Choice(["stage", "op"]),
+    default="stage",
+    show_default=True,
+    help="One row per stage or per operator.",
+)
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print a Markdown table.")
+@click.option("--latex", "form", flag_value="latex", help="Print a LaTeX table (booktabs).")
+def summary(spec: str, settings: tuple[str, ...], trust: bool, depth: str, form: str | None) -> None:
+    """Print a network's table of stages or operators, without torch."""
+    with problems():
+        graph = api.expand(load(spec, settings, trust))
+    from archspec import tables
+
+    counted = api.summarize(graph)
+    if form == "json":
+        data = graph.to_dict() if depth == "op" else counted.to_dict()
+        click.echo(json.dumps(data, indent=1))
+        return
+    if depth == "op":
+        header: Sequence[str] = tables.OP_HEADER
+        rows, total = tables.op_rows(graph), None
+    else:
+        header, rows, total = tables.STAGE_HEADER, tables.stage_rows(counted), tables.stage_total(counted)
+    if form:
+        write = tables.markdown if form == "markdown" else tables.latex
+        click.echo(write(header, [*rows, *([total] if total else [])]), nl=False)
+    elif depth == "op":
+        console().print(tables.rich_table(counted.name, header, rows, total))
+    else:
+        print_summary(counted, None)
+
+
+@click.command()
+@spec_options
+@click.option("--graph", "form", flag_value="graph", help="The flat canonical text of the expanded graph.")
+@click.option("--json", "form", flag_value="json", help="The graph as JSON (networkx node-link).")
+@click.option("--code", "form", flag_value="code", help="The generated forward, and one class per block signature.")
+@click.option("--python", "form", flag_value="python", help="A standalone model.py that needs torch alone.")
+@click.option("--params", "form", flag_value="params", help="The params and their values.")
+def show(spec: str, settings: tuple[str, ...], trust: bool, form: str | None) -> None:
+    """Print a spec with everything it extends resolved, or what it compiles to."""
+    with problems():
+        loaded = load(spec, settings, trust)
+        if form == "params":
+            from archspec.expressions import show as shown
+
+            click.echo("\n".join(f"{name} = {shown(value)}" for name, value in loaded.params.items()))
+            return
+        if form is None:
+            from archspec.artifacts import resolved_text
+
+            click.echo(resolved_text(loaded), nl=False)
+            return
+        graph = api.expand(loaded)
+    if form == "graph":
+        click.echo(graph.to_spec_text(), nl=False)
+    elif form == "json":
+        click.echo(json.dumps(graph.to_dict(), indent=1))
+    elif form == "python":
+        from archspec.compiler.emit import emit
+
+        click.echo(emit(graph), nl=False)
+    else:
+        with working("loading torch"):
+            from archspec.run_build import generated_code
+        click.echo(generated_code(graph), nl=False)
+
+
+@click.command()
+def schema() -> None:
+    """Print a JSON Schema of the language, for an editor's YAML support."""
+    from archspec.jsonschema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=1))
+
+
+@click.command(name="list")
+@click.argument("words", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_zoo(words: tuple[str, ...], as_json: bool) -> None:
+    """List the networks that come with archspec; WORDS keep the names that contain them all."""
+    names = [name for name in zoo.names() if all(word in name for word in words)]
+    with problems(), working(f"counting {len(names)} networks"):
+        rows = [_zoo_row(name) for name in names]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    from archspec import tables
+
+    header = ("name", "depth", "params", "MACs", "paper", "reported error, %")
+    cells = [
+        (row["name"], str(row["layers"]), f"{row['params'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.2f} G",
+         _cited(row["arxiv"], row["table"]),
+         ", ".join(f"{data} {value}" for data, value in row["error"].items()))
+        for row in rows
+    ]  # fmt: skip
+    console().print(tables.rich_table(f"{len(rows)} networks", header, cells, None))
+
+
+def _cited(arxiv: str | None, table: str | None) -> str:
+    """Where a network comes from: arXiv 2004.04989, table 5."""
+    place = table if table is None or " " in table else f"table {table}"
+    return ", ".join(filter(None, [arxiv and f"arXiv {arxiv}", place]))
+
+
+def _zoo_row(name: str) -> dict[str, Any]:
+    spec = resolve.load(name)
+    graph, paper = api.expand(spec), spec.document.paper
+    return {
+        "name": name, "layers": graph.layers, "params": graph.params, "macs": graph.macs,
+        "arxiv": paper.arxiv if paper else None, "table": paper.table if paper else None,
+        "error": dict(paper.error) if paper else {},
+    }  # fmt: skip

@@ -1,0 +1,48 @@
+"""A network in words: its table, its totals, what its claims proved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archspec.cli.shared import console
+
+if TYPE_CHECKING:
+    from archspec.api import Report
+    from archspec.summary import Summary
+
+
+def print_summary(summary: Summary, report: Report | None) -> None:
+    from archspec import tables
+
+    rows, total = tables.stage_rows(summary), tables.stage_total(summary)
+    console().print(tables.rich_table(summary.name, tables.STAGE_HEADER, rows, total))
+    for label, text in tables.totals(summary):
+        click.echo(f"{label:<10} {text}")
+    if report is not None:
+        click.echo(f"{'expect':<10} {_expect_line(report)}")
+        for claim in report.claims:
+            problem = claim.problem()
+            if problem:
+                click.echo(problem.render(), err=True)
+
+
+def _expect_line(report: Report) -> str:
+    if report.skipped:
+        return "not checked: values were overridden"
+    if not report.claims:
+        return "nothing claimed"
+    proven = [f"{claim.name} {claim.expected}" for claim in report.claims if claim.holds]
+    failed = [claim.name for claim in report.claims if not claim.holds]
+    return "; ".join(
+        ([f"proved {', '.join(proven)}"] if proven else []) + ([f"FAILED {', '.join(failed)}"] if failed else [])
+    )
+
+
+def claims(report: Report) -> list[Mapping[str, Any]]:
+    return [
+        {"name": claim.name, "expected": claim.expected, "actual": claim.actual, "holds": claim.holds}
+        for claim in report.claims
+    ]  # fmt: skip

@@ -1,0 +1,75 @@
+"""What the commands have in common: how specs are given, how problems and work are told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archspec import resolve, zoo
+from archspec.errors import SpecError
+from archspec.overrides import from_texts
+from archspec.resolve import Spec
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def console(stderr: bool = False) -> Console:
+    """Where tables are printed."""
+    from rich.console import Console
+
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ  # a file is as wide as its lines
+    return Console(stderr=stderr, highlight=False, soft_wrap=False, width=200 if piped else None)
+
+
+@contextmanager
+def problems() -> Iterator[None]:
+    """Bad specs end the command with their problems and status 1, never a traceback."""
+    try:
+        yield
+    except SpecError as error:
+        click.echo(str(error), err=True)
+        count = len(error.problems)
+        click.echo(f"\n{count} problem{'s' * (count > 1)}", err=True)
+        raise SystemExit(1) from None
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A spinner on a terminal while something long goes on."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with console(stderr=True).status(what):
+        yield
+
+
+def existing(ctx: click.Context | None, param: click.Parameter | None, value: str) -> str:
+    """A spec's file or name of the zoo, if there is one; else bad usage."""
+    try:
+        path = zoo.locate(value)
+    except SpecError as error:
+        problem = error.problems[0]
+        hint = f"; {problem.hint}" if problem.hint else ""
+        raise click.BadParameter(problem.message + hint, ctx, param) from None
+    if not path.exists():
+        raise click.BadParameter(f"there is no file {value}", ctx, param)
+    return value
+
+
+def spec_options(command: Any) -> Any:
+    """The argument and the options of every command that takes one spec."""
+    trust = click.option("--trust", is_flag=True, help="Let the spec's `module:` name any Python class.")
+    told = "Give a param, or anything by dotted keys, another value."
+    settings = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=told)
+    return click.argument("spec", callback=existing)(settings(trust(command)))
+
+
+def load(reference: str, settings: tuple[str, ...], trust: bool) -> Spec:
+    """The spec as the command line gives it. Raises `SpecError`."""
+    return resolve.load(reference, trust=trust, overrides=from_texts(settings))
