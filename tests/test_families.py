@@ -151,7 +151,7 @@ REFERENCES = references()
 # Equal blocks in greater number, or of greater width, than in a sibling that is compared.
 DEEP = ("1001", "1202", "2000", "3002", "152", "200", "302", "404", "218", "182")
 WIDE = "wrn16_8 wrn16_10 wrn22_8 wrn22_10 wrn28_12 wrn40_8 wrn18_15 wrn34_15 wrn18_3 wrn34_2 wrn50_2 wrn28_10_dropout"
-MORE = "resgroup101 resgroupfix101 iresgroup101 iresgroupfix101 ror3_image101 ror3_wrn58_2 ror3_wrn58_4 ssd_resnet101_backbone"
+MORE = "resgroup101 resgroupfix101 iresgroup101 iresgroupfix101 ror3_image101 ror3_wrn58_2 ssd_resnet101_backbone"
 COUNTED = {name for name in REFERENCES if any(depth in name for depth in DEEP)} | set(f"{WIDE} {MORE}".split())
 
 
