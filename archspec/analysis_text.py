@@ -37,8 +37,11 @@ def lines(analysis: Analysis) -> list[tuple[str, str]]:
         ("  in blocks", _lengths(analysis.blocks)),
         ("main path", _tally(main.whole)),
         ("  in stages", _tally(main.stages)),
-        ("  in a row", f"{main.linear_run} weight layers with no non-linearity between, at most"),
-        ("levels", f"{analysis.levels} shortcuts one over another"),
+        (
+            "  in a row",
+            f"at most {main.linear_run} weight layer{'s' * (main.linear_run != 1)} with no non-linearity between",
+        ),
+        ("levels", f"{analysis.levels} shortcut{'s' * (analysis.levels != 1)} one over another"),
         ("sees", f"{show_shape(analysis.receptive_field)} of an input of {show_shape(analysis.graph.input.shape[1:])}"),
     ]
     if cuts:

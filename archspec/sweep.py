@@ -10,11 +10,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import Any, TextIO
 
 from archspec.axes import SpaceError
@@ -109,7 +112,9 @@ def _chunks(space: Space, seed: int, first: int, jobs: int) -> Iterator[list[Out
     if jobs == 1:
         for start in starts:
             yield [_outcome(space, seed, number) for number in range(start, start + CHUNK)]
-    with ProcessPoolExecutor(jobs, initializer=_start, initargs=(space,)) as pool:
+    # Spawned, not forked: a fork would hold the folder's lock after this process is killed.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(space, os.getpid())) as pool:
         ahead: deque[Future[list[Outcome]]] = deque()
         try:
             while True:
@@ -123,8 +128,16 @@ def _chunks(space: Space, seed: int, first: int, jobs: int) -> Iterator[list[Out
 _worker: list[Space] = []
 
 
-def _start(space: Space) -> None:
+def _start(space: Space, parent: int) -> None:
     _worker[:] = [space]
+    Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when the one that started it is gone: a killed one cannot tell its workers."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _work(seed: int, start: int) -> list[Outcome]:

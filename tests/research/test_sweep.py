@@ -69,9 +69,11 @@ def test_processes_change_nothing(file: Path, whole: Path, tmp_path: Path) -> No
     assert (tmp_path / "out" / "results.jsonl").read_bytes() == (whole / "results.jsonl").read_bytes()
 
 
-def test_a_sweep_killed_again_and_again_ends_the_same(file: Path, whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_sweep_killed_again_and_again_ends_the_same(file: Path, whole: Path, tmp_path: Path, jobs: int) -> None:
     out, draw, kills = tmp_path / "out", random.Random(4), 0
     command = [sys.executable, "-m", "archspec", "sweep", str(file), "--n", str(N), "--out", str(out), "--no-plot"]
+    command += ["--jobs", str(jobs)]
     results = out / "results.jsonl"
     while True:
         before = results.stat().st_size if results.exists() else 0
