@@ -10,25 +10,38 @@ import hashlib
 import linecache
 import re
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
 from torch import fx, nn
 
+from archspec.compiler.bypass import bypass
 from archspec.compiler.modules import target
 from archspec.compiler.outline import Plan, Reference
 from archspec.ops import FunctionCall, ModuleCall, Operand
 
 
+COMPUTED = ("forward", "whole", "bypass")
+"""What an instance may have of its own in place of its class's: compiled code."""
+
+
 class Block(nn.Module):
-    """A unit of a network. Subclasses are generated, one per plan; siblings are instances of one subclass."""
+    """A unit of a network. Subclasses are generated, one per plan; siblings are instances of one subclass.
+
+    Where stochastic depth may drop the branch for a whole mini-batch, the class's forward chooses between `whole`, all
+    of the unit, and `bypass`, what is left of it without the branch.
+    """
 
     plan: ClassVar[Plan]
     fx_graph: ClassVar[fx.Graph]
-    """The unit's graph, whose printed code is the class's forward."""
+    """The unit's graph, whose printed code is the class's forward, or `whole`."""
+    bypass_graph: ClassVar[fx.Graph | None] = None
+    """The graph of `bypass`."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _bare, (self.plan,), self.__dict__.copy()
+        state = {name: value for name, value in self.__dict__.items() if name not in COMPUTED}
+        return _bare, (self.plan,), state
 
 
 def _bare(plan: Plan) -> Block:
@@ -48,11 +61,30 @@ def block_class(plan: Plan) -> type[Block]:
     digest = hashlib.sha256(repr((plan.steps, plan.inputs, plan.outputs)).encode()).hexdigest()[:8]
     label = re.sub(r"\W", "_", plan.label) or "block"
     graph = _plan_graph(plan)
-    forward = _compiled(graph, f"forward_{label}_{digest}")
     name = f"{label[0].upper()}{label[1:]}_{digest}"
-    body = {"plan": plan, "fx_graph": graph, "forward": forward, "__module__": __name__, "__qualname__": name}
+    body: dict[str, Any] = {"plan": plan, "fx_graph": graph, "__module__": __name__, "__qualname__": name}
+    without = bypass(plan)
+    if without is None:
+        body["forward"] = _compiled(graph, f"forward_{label}_{digest}")
+    else:
+        body["whole"] = _compiled(graph, f"whole_{label}_{digest}")
+        body["bypass_graph"] = _plan_graph(without[1])
+        body["bypass"] = _compiled(body["bypass_graph"], f"bypass_{label}_{digest}")
+        body["forward"] = _choice(f"forward_{label}_{digest}", without[0], plan.inputs)
     cls = _classes[plan] = type(name, (Block,), body)
     return cls
+
+
+def _choice(name: str, dropping: str, inputs: int) -> Callable[..., Any]:
+    """The forward of a unit whose step of the name `dropping` may drop its branch."""
+    arguments = ", ".join(input_names(inputs))
+    source = (
+        f"def {name}(self, {arguments}):\n"
+        f"    if self.training and drop_path(self).kept is False:\n"
+        f"        return self.bypass({arguments})\n"
+        f"    return self.whole({arguments})\n"
+    )
+    return _executed(source, name, {"drop_path": attrgetter(dropping)})
 
 
 def emit_call(
@@ -121,7 +153,11 @@ def _compiled(graph: fx.Graph, name: str) -> Callable[..., Any]:
     """The forward that torch.fx prints for a graph, under a name of its own; tracebacks show its lines."""
     code = graph.python_code("self")
     source = re.sub(r"def forward\(", f"def {name}(", code.src, count=1)
-    namespace: dict[str, Any] = dict(code.globals)
+    return _executed(source, name, dict(code.globals))
+
+
+def _executed(source: str, name: str, namespace: dict[str, Any]) -> Callable[..., Any]:
+    """The function that a text defines."""
     file = f"<archspec {name}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     exec(compile(source, file, "exec"), namespace)  # code generated from a checked graph, never text of a spec

@@ -37,6 +37,8 @@ class DropPath(nn.Module):
     """
 
     survival: Tensor
+    kept: bool | None = None
+    """Whether the mini-batch keeps the branch, where the network has drawn that; None: drawn here, on the device."""
 
     def __init__(
         self, unit: Literal["batch", "sample"] = "batch", rescale: bool = False, survival: float = 1.0
@@ -45,6 +47,11 @@ class DropPath(nn.Module):
         self.unit, self.rescale = unit, rescale
         self.register_buffer("survival", torch.tensor(survival), persistent=False)
         self._chosen = survival
+
+    @property
+    def probability(self) -> float:
+        """The survival probability as the host knows it: as given to the constructor or `set_survival`."""
+        return self._chosen
 
     def set_survival(self, survival: float) -> None:
         """Another survival probability."""
@@ -61,11 +68,13 @@ class DropPath(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x if self.rescale else x * self.survival.to(x.dtype)
-        count = 1 if self.unit == "batch" else x.shape[0]
-        keep = (torch.rand(count, device=x.device) < self.survival).to(x.dtype)
-        if self.rescale:
-            keep = keep / self.survival.clamp(min=torch.finfo(x.dtype).tiny).to(x.dtype)
-        return x * keep.reshape(-1, *(1,) * (x.ndim - 1))
+        if self.kept is None:
+            count = 1 if self.unit == "batch" else x.shape[0]
+            keep = (torch.rand(count, device=x.device) < self.survival).to(x.dtype)
+            x = x * keep.reshape(-1, *(1,) * (x.ndim - 1))
+        elif not self.kept:
+            return torch.zeros_like(x)
+        return x / self.survival.clamp(min=torch.finfo(x.dtype).tiny).to(x.dtype) if self.rescale else x
 
     def extra_repr(self) -> str:
         survival = f"{self._chosen if self.survival.is_meta else self.survival.item():.3g}"

@@ -17,6 +17,7 @@ import torch
 from torch import fx, nn
 
 from archspec.compiler.codegen import Block, annotate, assemble, attach, block_class, emit_call, identifier
+from archspec.compiler.gates import DrawGates, dropping
 from archspec.compiler.modules import Factory
 from archspec.compiler.outline import Unit, outline
 from archspec.graph import Graph, Node
@@ -38,6 +39,13 @@ class Architecture:
 
 class Network(fx.GraphModule):
     """A built network: a GraphModule that also knows the graph it came from, and copies and pickles as such."""
+
+    skips_dropped: bool = True
+    """Whether a block that stochastic depth drops for the whole mini-batch is passed by (drawn on the host, once per
+    step), or computed and multiplied by zero (drawn on the device, for a forward compiled or captured as a whole)."""
+    drop_generator: torch.Generator | None = None
+    """Where stochastic depth draws from on the host; None is torch's global CPU generator. Ranks of data-parallel
+    training need equal draws: give each a generator of one seed."""
 
     @property
     def architecture(self) -> Graph:
@@ -77,7 +85,7 @@ class Network(fx.GraphModule):
         return _rebuild, (origin.graph, origin.granularity, self._modules), state
 
 
-_REBUILT = ("_graph", "_modules", "meta", "_code")
+_REBUILT = ("_graph", "_modules", "meta", "_code", "forward")
 
 
 def _rebuild(graph: Graph, granularity: Granularity, modules: dict[str, nn.Module]) -> Network:
@@ -141,6 +149,9 @@ def _network(graph: Graph, granularity: Granularity, root: nn.Module, units: lis
     network._modules.clear()  # which fx fills in the order of its nodes: parameters are to have one order for both
     network._modules.update(root._modules)
     network.meta["archspec"] = Architecture(graph, granularity, network.code)
+    gates = dropping(graph)
+    if gates:
+        network.register_forward_pre_hook(DrawGates(gates))
     return network
 
 
