@@ -39,6 +39,7 @@ class DrawGates:
             for gate in gates:
                 gate.kept = None
             return
-        drawn = torch.rand(len(gates), generator=network.drop_generator, device="cpu").tolist()  # type: ignore[arg-type]
+        generator: torch.Generator | None = network.drop_generator  # type: ignore[assignment]
+        drawn = torch.rand(len(gates), generator=generator, device="cpu").tolist()
         for gate, number in zip(gates, drawn, strict=True):
             gate.kept = number < gate.probability
