@@ -1,0 +1,1 @@
+"""Ways to run a built network: what a training step costs, and what can be traded for it."""
