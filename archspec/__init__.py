@@ -9,7 +9,7 @@
 Importing archspec, checking and summarising do not import torch.
 """
 
-from archspec.api import Report, build, check, expand, load, loads, summarize
+from archspec.api import Report, build, check, compile, expand, load, loads, summarize
 from archspec.edit import define, op
 from archspec.errors import Problem, Span, SpecError
 from archspec.graph import Graph, Node
@@ -19,5 +19,5 @@ from archspec.version import __version__
 
 __all__ = [
     "Graph", "Node", "Problem", "Report", "Span", "Spec", "SpecError", "Summary", "__version__", "build", "check",
-    "define", "expand", "load", "loads", "op", "summarize",
+    "compile", "define", "expand", "load", "loads", "op", "summarize",
 ]  # fmt: skip

@@ -1,7 +1,8 @@
-"""The verbs: load, expand, build, summarize, check."""
+"""The verbs: load, expand, build, compile, summarize, check."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from archspec.compiler.lower import Granularity, Network
+    from archspec.execution.network import Checkpoint, Mode
 
 SpecLike: TypeAlias = "Spec | str | Path"
 
@@ -73,6 +75,48 @@ def build(
         raise ValueError(f"granularity is 'block' or 'op', not {granularity!r}")
     source = spec if isinstance(spec, Graph) else _spec(spec)
     return network_of(source, granularity, torch.device(device) if device is not None else None, dtype)
+
+
+def compile(
+    model: SpecLike | Graph | Network, mode: Mode = "regional", *, channels_last: bool | None = None,
+    checkpoint: Checkpoint | None = None, memory: int | None = None, batch: int | None = None,
+    dynamic: bool | None = None, options: Mapping[str, Any] | None = None, device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Network:  # fmt: skip
+    """A network that runs compiled by torch.compile: the one given, in place, or one built from a spec or graph.
+
+    `mode`: "regional" compiles each structural signature of blocks once, so that compile time is flat in depth;
+    "whole" compiles the forward as one graph; "eager" compiles nothing and undoes what was compiled. Compiling
+    happens when a mode of use first runs (training, evaluation, another dtype or layout; a second batch size makes
+    the batch dynamic). Nothing falls back to eager: what cannot be compiled raises `CompileError`.
+
+    `channels_last` (the default where something is compiled): weights and inputs in that layout, which is what makes
+    regions as fast as the whole. `checkpoint`: recompute activations in backward, in segments of so many blocks, or
+    "auto": whatever is cheapest, under a budget of `memory` bytes of activations at the peak of a training step of
+    `batch` samples if that is given. Batch norms' statistics are updated once all the same. `dynamic` and `options`
+    are torch.compile's, `options` for its inductor backend.
+
+    In mode "whole", blocks that stochastic depth drops are computed and multiplied by zero; otherwise they are passed
+    by. Hooks on modules inside compiled code are refused, as they would be dropped in silence; hooks on blocks (in
+    mode "regional") and on the network are honoured. The result's `execution` says how it runs; copies of it run
+    eagerly. `device` and `dtype` are `build`'s, and belong to specs and graphs only.
+
+    Raises `SpecError` for a bad spec, `ValueError` for options that do not go together, a memory budget that cannot
+    be met, and a network without blocks in mode "regional".
+    """
+    from archspec.compiler.lower import Network
+    from archspec.execution.network import run_as
+
+    if isinstance(model, Network):
+        if device is not None or dtype is not None:
+            raise ValueError("device and dtype are for a spec or graph: move a network by .to()")
+        network = model
+    else:
+        network = build(model, device=device, dtype=dtype)
+    return run_as(
+        network, mode, channels_last=channels_last, checkpoint=checkpoint, memory=memory, batch=batch,
+        dynamic=dynamic, options=options,
+    )  # fmt: skip
 
 
 def summarize(spec: SpecLike | Graph) -> Summary:

@@ -22,10 +22,6 @@ from archspec.compiler.outline import Plan, Reference
 from archspec.ops import FunctionCall, ModuleCall, Operand
 
 
-COMPUTED = ("forward", "whole", "bypass")
-"""What an instance may have of its own in place of its class's: compiled code."""
-
-
 class Block(nn.Module):
     """A unit of a network. Subclasses are generated, one per plan; siblings are instances of one subclass.
 
@@ -38,9 +34,12 @@ class Block(nn.Module):
     """The unit's graph, whose printed code is the class's forward, or `whole`."""
     bypass_graph: ClassVar[fx.Graph | None] = None
     """The graph of `bypass`."""
+    computing: ClassVar[tuple[str, ...]] = ("forward",)
+    """Names of the functions that compute; an instance may have its own compiled ones in their place, which stay
+    behind when it is copied."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        state = {name: value for name, value in self.__dict__.items() if name not in COMPUTED}
+        state = {name: value for name, value in self.__dict__.items() if name not in self.computing}
         return _bare, (self.plan,), state
 
 
@@ -65,12 +64,13 @@ def block_class(plan: Plan) -> type[Block]:
     body: dict[str, Any] = {"plan": plan, "fx_graph": graph, "__module__": __name__, "__qualname__": name}
     without = bypass(plan)
     if without is None:
-        body["forward"] = _compiled(graph, f"forward_{label}_{digest}")
+        body["forward"] = function_of(graph, f"forward_{label}_{digest}")
     else:
-        body["whole"] = _compiled(graph, f"whole_{label}_{digest}")
+        body["whole"] = function_of(graph, f"whole_{label}_{digest}")
         body["bypass_graph"] = _plan_graph(without[1])
-        body["bypass"] = _compiled(body["bypass_graph"], f"bypass_{label}_{digest}")
+        body["bypass"] = function_of(body["bypass_graph"], f"bypass_{label}_{digest}")
         body["forward"] = _choice(f"forward_{label}_{digest}", without[0], plan.inputs)
+        body["computing"] = ("whole", "bypass") if without[1].steps else ("whole",)
     cls = _classes[plan] = type(name, (Block,), body)
     return cls
 
@@ -149,7 +149,7 @@ def annotate(node: fx.Node, address: str, origin: str) -> None:
         node.stack_trace = f'  File "{file}", line {line}, in {address}\n'
 
 
-def _compiled(graph: fx.Graph, name: str) -> Callable[..., Any]:
+def function_of(graph: fx.Graph, name: str) -> Callable[..., Any]:
     """The forward that torch.fx prints for a graph, under a name of its own; tracebacks show its lines."""
     code = graph.python_code("self")
     source = re.sub(r"def forward\(", f"def {name}(", code.src, count=1)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from operator import getitem
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
 from torch import fx, nn
@@ -22,6 +22,9 @@ from archspec.compiler.modules import Factory
 from archspec.compiler.outline import Unit, outline
 from archspec.graph import Graph, Node
 from archspec.ops import ModuleCall
+
+if TYPE_CHECKING:
+    from archspec.execution.network import Execution
 
 Granularity: TypeAlias = Literal["block", "op"]
 _Made: TypeAlias = dict[str, tuple[nn.Module, ModuleCall, tuple[tuple[str, float], ...]]]
@@ -47,6 +50,9 @@ class Network(fx.GraphModule):
     """Where stochastic depth draws from on the host; None is torch's global CPU generator. Ranks of data-parallel
     training need equal draws: give each a generator of one seed."""
 
+    execution: Execution | None = None
+    """How it runs, once `archspec.compile` has set that; None: eagerly, as built. A copy of a network runs eagerly."""
+
     @property
     def architecture(self) -> Graph:
         """The archspec graph this network was built from."""
@@ -65,6 +71,12 @@ class Network(fx.GraphModule):
         kind: Granularity = self.meta["archspec"].granularity
         return kind
 
+    @property
+    def edited(self) -> bool:
+        """Whether its fx graph has been changed since it was built."""
+        origin: Architecture = self.meta["archspec"]
+        return bool(self.code != origin.code)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Network:
         """A copy with all that a module's copy has: a GraphModule's own loses forward hooks and plain attributes."""
         copied: Network = super().__deepcopy__(memo)  # type: ignore[assignment]
@@ -78,14 +90,14 @@ class Network(fx.GraphModule):
         """Rebuilds from the architecture, so that names, provenance and shared classes survive; a network whose fx
         graph has been edited pickles as any GraphModule does."""
         origin: Architecture = self.meta["archspec"]
-        if self.code != origin.code:
+        if self.edited:
             reduced: tuple[Any, ...] = super().__reduce__()
             return reduced
         state = {name: value for name, value in self.__dict__.items() if name not in _REBUILT}
         return _rebuild, (origin.graph, origin.granularity, self._modules), state
 
 
-_REBUILT = ("_graph", "_modules", "meta", "_code", "forward")
+_REBUILT = ("_graph", "_modules", "meta", "_code", "forward", "execution")
 
 
 def _rebuild(graph: Graph, granularity: Granularity, modules: dict[str, nn.Module]) -> Network:
@@ -142,7 +154,7 @@ def _network(graph: Graph, granularity: Granularity, root: nn.Module, units: lis
             _emit_node(top, graph, node, values)
     else:
         for unit in units:
-            _emit_unit(top, graph, unit, values)
+            emit_unit(top, graph, unit, values)
     outputs = {label: values[name] for label, name in graph.outputs.items()}
     top.output(next(iter(outputs.values())) if len(outputs) == 1 else outputs)
     network = Network(root, top, class_name=_class_name(graph.name))
@@ -171,7 +183,8 @@ def _emit_node(top: fx.Graph, graph: Graph, node: Node, values: dict[str, fx.Nod
     values[node.name] = made[-1]
 
 
-def _emit_unit(top: fx.Graph, graph: Graph, unit: Unit, values: dict[str, fx.Node]) -> None:
+def emit_unit(top: fx.Graph, graph: Graph, unit: Unit, values: dict[str, fx.Node]) -> None:
+    """Adds a unit to a graph of blocks: `values` holds the fx nodes of what it reads, and gets those of what it gives."""
     if unit.single:
         _emit_node(top, graph, unit.nodes[0], values)
         return

@@ -1,0 +1,145 @@
+"""How a network runs: `archspec.compile` in one place, over compiling, checkpointing and the memory layout.
+
+All of it hangs on the instance: the network's class, graph, names and state dict stay as they are, and a copy of the
+network (deepcopy, pickle) runs eagerly again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, TypeAlias, get_args
+
+import torch
+from torch import Tensor, nn
+
+try:
+    from archspec.compiler.analysis.training import training_memory
+    from archspec.compiler.checkpoints import auto
+except ImportError:
+    pass
+from archspec.compiler.checkpoints import Segment, every
+from archspec.compiler.lower import Network, blocks
+from archspec.compiler.outline import outline
+from archspec.execution import hooks
+from archspec.execution.checkpointing import Checkpointed
+from archspec.execution.compiled import compile_regions, compile_whole, uncompile_regions
+from archspec.graph import Graph
+
+Mode: TypeAlias = Literal["eager", "regional", "whole"]
+Checkpoint: TypeAlias = Literal["auto"] | int
+LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
+"""Channels-last layouts by spatial dimensions."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a network runs."""
+
+    mode: Mode
+    channels_last: bool
+    budget: float | None
+    """How much of its activations a compiled region keeps, from 0 to 1; None leaves that to the compiler."""
+    segments: tuple[Segment, ...]
+    """What is recomputed in backward, by the units' addresses; empty if nothing is."""
+    kinds: int
+    """Forwards compiled: one per structural signature of blocks, or the network's own."""
+    eager: int
+    """Operators outside of blocks, which run uncompiled."""
+
+
+def run_as(
+    network: Network, mode: Mode, *, channels_last: bool | None = None, checkpoint: Checkpoint | None = None,
+    memory: int | None = None, batch: int | None = None, dynamic: bool | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Network:  # fmt: skip
+    """Has a network run in a mode, in place, and returns it; see `archspec.compile`. Raises `ValueError`."""
+    if mode not in get_args(Mode):
+        raise ValueError(f"mode is 'eager', 'regional' or 'whole', not {mode!r}")
+    graph = network.architecture
+    size = next((parameter.element_size() for parameter in network.parameters()), 4)
+    budget, segments = recomputation(graph, mode, checkpoint, memory, batch, size)
+    sealed = list(_inlined(network, mode))
+    hooks.check(sealed)
+    rank = len(graph.input.shape) - 1
+    layout = LAYOUTS.get(rank) if (mode != "eager" if channels_last is None else channels_last) else None
+    body: Callable[..., Any] | None = Checkpointed(network, segments) if segments else None
+    reset(network)
+    kinds = eager = 0
+    if mode == "regional":
+        kinds = compile_regions(network, dynamic, budget, options or {})
+        eager = sum(unit.single for unit in outline(graph))
+    elif mode == "whole":
+        kinds, body = 1, compile_whole(network, dynamic, budget, options or {})
+        network.skips_dropped = False
+    if layout is not None:
+        network.to(memory_format=layout)  # type: ignore[call-overload]
+    hooks.seal(sealed)
+    if body is not None or layout is not None:
+        network.__dict__["forward"] = partial(_forward, network, network.code, body, layout)
+    network.__dict__["execution"] = Execution(mode, layout is not None, budget, segments, kinds, eager)
+    return network
+
+
+def recomputation(
+    graph: Graph, mode: Mode, checkpoint: Checkpoint | None, memory: int | None, batch: int | None, size: int
+) -> tuple[float | None, tuple[Segment, ...]]:
+    """What `checkpoint` and `memory` mean in a mode: the compiler's activation budget, and the segments to recompute.
+
+    Compiled regions recompute cheapest by themselves, so `auto` leaves it to them as long as that is enough; segments
+    are run again where nothing is compiled, and where a budget asks for more. `size`: bytes of a number. Raises
+    `ValueError`.
+    """
+    if checkpoint is None:
+        if memory is not None:
+            raise ValueError("a memory budget is met by recomputing: add checkpoint='auto'")
+        return None, ()
+    if checkpoint != "auto":
+        if not isinstance(checkpoint, int) or isinstance(checkpoint, bool) or memory is not None:
+            raise ValueError("checkpoint is 'auto', with or without a memory budget, or a number of blocks")
+        if mode == "whole":
+            raise ValueError("a forward compiled as a whole recomputes by the compiler's choice: checkpoint='auto'")
+        return None, every(graph, checkpoint)
+    if memory is not None and batch is None:
+        raise ValueError("whether a step fits into a memory budget depends on the batch: add batch=...")
+    if memory is not None and training_memory(graph, batch=batch or 1, item_bytes=size).peak <= memory:
+        return None, ()
+    if mode == "eager":
+        return None, auto(graph, batch=batch or 1, item_bytes=size, budget=memory)
+    least = training_memory(graph, batch=batch or 1, item_bytes=size, segments=every(graph, 1)).peak
+    if memory is None or least <= memory:
+        return 0.0, ()
+    if mode == "whole":
+        raise ValueError(
+            f"recomputing all of every block leaves {least:,} bytes of activations, more than {memory:,}: "
+            "mode='regional' can recompute several blocks at once"
+        )
+    return None, auto(graph, batch=batch or 1, item_bytes=size, budget=memory)
+
+
+def reset(network: Network) -> None:
+    """Has a network run as it was built, eagerly; its memory layout stays as it is."""
+    hooks.unseal(network)
+    uncompile_regions(network)
+    for name in ("forward", "execution", "skips_dropped"):
+        network.__dict__.pop(name, None)
+
+
+def _forward(
+    network: Network, code: str, body: Callable[..., Any] | None, layout: torch.memory_format | None, x: Tensor
+) -> Any:
+    if body is not None and network.code is not code:
+        raise RuntimeError("the network's fx graph was edited after archspec.compile: compile the network again")
+    if layout is not None:
+        x = x.contiguous(memory_format=layout)
+    return type(network).forward(network, x) if body is None else body(network, x)
+
+
+def _inlined(network: Network, mode: Mode) -> Iterator[tuple[str, nn.Module, str]]:
+    """The modules whose calls compiled code inlines, and what can be hooked in place of each."""
+    if mode == "whole":
+        yield from hooks.inlined(network, "", "the network")
+    elif mode == "regional":
+        for address, block in blocks(network).items():
+            yield from hooks.inlined(block, address, f"the block '{address}'")
