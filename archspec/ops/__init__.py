@@ -6,6 +6,7 @@ from archspec.ops.activation import ELU, GELU, LeakyReLU, PReLU, ReLU, Sigmoid, 
 from archspec.ops.base import (
     Call,
     FunctionCall,
+    Kept,
     ModuleCall,
     Operand,
     Operator,
@@ -36,6 +37,6 @@ OPERATORS: tuple[type[Operator], ...] = (
 BY_KEY: dict[str, type[Operator]] = {operator.key: operator for operator in OPERATORS}
 
 __all__ = [
-    "BY_KEY", "OPERATORS", "Add", "Call", "Conv", "DropPath", "FunctionCall", "Identity", "Linear", "Module",
-    "ModuleCall", "Operand", "Operator", "Shape", "ShapeError", "Shapes", "show_shape",
+    "BY_KEY", "OPERATORS", "Add", "Call", "Conv", "DropPath", "FunctionCall", "Identity", "Kept", "Linear",
+    "Module", "ModuleCall", "Operand", "Operator", "Shape", "ShapeError", "Shapes", "show_shape",
 ]  # fmt: skip

@@ -2,14 +2,15 @@
 
 from typing import Any, ClassVar, Literal
 
-from archspec.ops.base import FunctionCall, ModuleCall, Number, Operand, Operator, Role, Shapes, Switch
+from archspec.ops.base import FunctionCall, Kept, ModuleCall, Number, Operand, Operator, Role, Shapes, Switch
 
 
 class Activation(Operator):
     """A function of one tensor, by its dotted name in torch."""
 
     role: ClassVar[Role] = "activation"
-    overwritable: ClassVar[bool] = False  # most keep their output for backward
+    overwritable: ClassVar[bool] = False  # many keep their output for backward
+    keeps: ClassVar[Kept] = Kept(inputs=(0,))
     function: ClassVar[str]
 
     def arguments(self) -> tuple[tuple[str, Any], ...]:
@@ -24,6 +25,7 @@ class ReLU(Activation):
     """max(x, 0)."""
 
     key: ClassVar[str] = "relu"
+    keeps: ClassVar[Kept] = Kept(output=True)
     function: ClassVar[str] = "torch.nn.functional.relu"
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
@@ -101,6 +103,7 @@ class Sigmoid(Activation):
     """1 / (1 + exp(-x)): the gate of highway and exclusive-gating shortcuts."""
 
     key: ClassVar[str] = "sigmoid"
+    keeps: ClassVar[Kept] = Kept(output=True)
     function: ClassVar[str] = "torch.sigmoid"
 
 
@@ -108,6 +111,7 @@ class Tanh(Activation):
     """Hyperbolic tangent."""
 
     key: ClassVar[str] = "tanh"
+    keeps: ClassVar[Kept] = Kept(output=True)
     function: ClassVar[str] = "torch.tanh"
 
 
@@ -115,6 +119,7 @@ class Softmax(Activation):
     """Softmax over the channels."""
 
     key: ClassVar[str] = "softmax"
+    keeps: ClassVar[Kept] = Kept(output=True)
     function: ClassVar[str] = "torch.softmax"
 
     def arguments(self) -> tuple[tuple[str, Any], ...]:

@@ -136,6 +136,32 @@ class FunctionCall:
 Call: TypeAlias = ModuleCall | FunctionCall
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What autograd keeps of an operator in training until its backward, parameters and buffers left out.
+
+    As torch 2.13 does on the CPU in float32. What is saved and already there (an input, the output) costs nothing of
+    its own but lives longer; the rest is counted here.
+    """
+
+    inputs: tuple[int, ...] = ()
+    """Places of the operands that are saved."""
+    output: bool = False
+    """Whether the output is saved."""
+    numbers: int = 0
+    """Numbers saved besides, for each sample: a mask, means over a sample."""
+    indices: int = 0
+    """Indices (int64) saved besides, for each sample."""
+    statistics: int = 0
+    """Numbers saved besides, once for the whole batch."""
+    view: bool = False
+    """The output is the first input itself, or a view of its memory."""
+
+    def extra(self, batch: int, item_bytes: int = 4) -> int:
+        """Bytes saved besides inputs and output, for `batch` samples of numbers of `item_bytes`."""
+        return (batch * self.numbers + self.statistics) * item_bytes + batch * self.indices * 8
+
+
 class Operator(BaseModel):
     """An operator with concrete values. Subclasses are the vocabulary; their fields are their YAML."""
 
@@ -146,6 +172,7 @@ class Operator(BaseModel):
     joins: ClassVar[bool] = False  # takes several inputs
     text: ClassVar[frozenset[str]] = frozenset()  # fields that are words, not expressions
     overwritable: ClassVar[bool] = True  # a fresh tensor that backward does not need: an activation may reuse it
+    keeps: ClassVar[Kept] = Kept()  # where neither shapes nor fields matter; else `kept` says it
 
     def shape(self, inputs: Shapes) -> Shape:
         """The output's shape. Raises `ShapeError`."""
@@ -162,6 +189,10 @@ class Operator(BaseModel):
     def macs(self, inputs: Shapes) -> int:
         """Multiply-accumulates for one sample (FLOPs are twice that)."""
         return 0
+
+    def kept(self, inputs: Shapes) -> Kept:
+        """What autograd keeps of it for backward in training."""
+        return self.keeps
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> Call:
         """How torch computes it. `inplace` allows overwriting the input."""

@@ -1,8 +1,9 @@
 """Operators that join several signals."""
 
+from math import prod
 from typing import ClassVar
 
-from archspec.ops.base import FunctionCall, Operand, Operator, Role, Shape, ShapeError, Shapes, show_shape
+from archspec.ops.base import FunctionCall, Kept, Operand, Operator, Role, Shape, ShapeError, Shapes, show_shape
 
 
 class Join(Operator):
@@ -44,6 +45,11 @@ class Multiply(Join):
                     "give both one shape, or gate a map with a vector of as many channels",
                 )
         return widest
+
+    def kept(self, inputs: Shapes) -> Kept:
+        """All factors, and the products on the way to that of more than two."""
+        partial = (max(inputs[:end], key=len) for end in range(2, len(inputs)))
+        return Kept(tuple(range(len(inputs))), numbers=sum(map(prod, partial)))
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
         if len({len(shape) for shape in inputs}) == 1:

@@ -6,13 +6,14 @@ torch even to be checked.
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
 
 from archspec.expressions import show
-from archspec.ops.base import ModuleCall, Operator, Shape, ShapeError, Shapes
+from archspec.ops.base import Kept, ModuleCall, Operator, Shape, ShapeError, Shapes
 
 ALLOWED = frozenset(
     "AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool2d AdaptiveMaxPool3d AlphaDropout AvgPool2d AvgPool3d "
@@ -65,6 +66,10 @@ class Module(Operator):
     def macs(self, inputs: Shapes) -> int:
         return _measured(self, inputs)[2]
 
+    def kept(self, inputs: Shapes) -> Kept:
+        """As measured on torch's meta device: what its kernels save there."""
+        return _saved(self, inputs)
+
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         target = self.type if "." in self.type else f"torch.nn.{self.type}"
         return ModuleCall(target, (*self.args, *self.words), opaque=True)
@@ -80,17 +85,22 @@ class Module(Operator):
         return fields
 
 
+def _made(module: Module, inputs: Shapes) -> Any:
+    """The layer, on torch's default device."""
+    package, _, name = module.call(inputs).target.rpartition(".")
+    return getattr(importlib.import_module(package), name)(**dict((*module.args, *module.words)))
+
+
 @lru_cache(maxsize=4096)
 def _measured(module: Module, inputs: Shapes) -> tuple[Shape, int, int]:
     """Output shape, parameters and MACs, from one run on torch's meta device."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    target = module.call(inputs).target
-    package, _, name = target.rpartition(".")
+    name = module.type.rpartition(".")[2]
     try:
         with torch.device("meta"), torch.no_grad():
-            layer = getattr(importlib.import_module(package), name)(**dict((*module.args, *module.words))).eval()
+            layer = _made(module, inputs).eval()
             with FlopCounterMode(display=False) as counter:
                 output = layer(torch.empty(1, *inputs[0]))
     except Exception as error:
@@ -101,3 +111,40 @@ def _measured(module: Module, inputs: Shapes) -> tuple[Shape, int, int]:
         raise ShapeError(f"{name} must give one tensor with the batch first")
     params = sum(parameter.numel() for parameter in layer.parameters())
     return tuple(output.shape[1:]), params, counter.get_total_flops() // 2
+
+
+@lru_cache(maxsize=4096)
+def _saved(module: Module, inputs: Shapes) -> Kept:
+    """What its backward needs: the storages saved in runs of two and of four samples, on torch's meta device.
+
+    A class that cannot run there is taken to keep its input and its output.
+    """
+    try:
+        kept, numbers, indices = _saved_of(module, inputs, 2)
+        _, more_numbers, more_indices = _saved_of(module, inputs, 4)
+    except Exception:
+        return Kept((0,), output=True)
+    slope = (more_numbers - numbers) // 2
+    return replace(kept, numbers=slope, statistics=numbers - 2 * slope, indices=(more_indices - indices) // 2)
+
+
+def _saved_of(module: Module, inputs: Shapes, batch: int) -> tuple[Kept, int, int]:
+    """What is kept of input and output, and the numbers and indices saved besides."""
+    import torch
+
+    saved: dict[int, torch.Tensor] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        saved[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    with torch.device("meta"), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        layer, x = _made(module, inputs).train(), torch.empty(batch, *inputs[0], requires_grad=True)
+        output = layer(x)
+    for own in (*layer.parameters(), *layer.buffers()):
+        saved.pop(own.untyped_storage()._cdata, None)
+    entry, result = (tensor.untyped_storage()._cdata for tensor in (x, output))
+    kept = Kept((0,) * (entry in saved), output=result in saved and result != entry, view=result == entry)
+    others = [tensor for storage, tensor in saved.items() if storage not in (entry, result)]
+    numbers = sum(tensor.numel() for tensor in others if tensor.is_floating_point())
+    return kept, numbers, sum(tensor.numel() for tensor in others) - numbers

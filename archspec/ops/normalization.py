@@ -1,10 +1,12 @@
 """Normalisations. All keep the shape."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import ClassVar
 
 from archspec.ops.base import (
     Count,
+    Kept,
     ModuleCall,
     Number,
     Operator,
@@ -40,6 +42,10 @@ class BatchNorm(Operator):
     def params(self, inputs: Shapes) -> int:
         return 2 * inputs[0][0] if self.affine else 0
 
+    def kept(self, inputs: Shapes) -> Kept:
+        """Its input, and each channel's mean and inverse standard deviation."""
+        return Kept((0,), statistics=2 * inputs[0][0])
+
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         rank = len(inputs[0]) - 1
         arguments = [("num_features", inputs[0][0])]
@@ -72,6 +78,10 @@ class GroupNorm(Operator):
     def params(self, inputs: Shapes) -> int:
         return 2 * inputs[0][0] if self.affine else 0
 
+    def kept(self, inputs: Shapes) -> Kept:
+        """Its input, and each group's mean and inverse standard deviation."""
+        return Kept((0,), numbers=2 * self.groups)
+
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         arguments = [("num_groups", self.groups), ("num_channels", inputs[0][0])]
         optional = [("eps", self.eps, 1e-5), ("affine", self.affine, True)]
@@ -94,6 +104,10 @@ class LayerNorm(Operator):
 
     def params(self, inputs: Shapes) -> int:
         return 2 * inputs[0][0] if self.affine else 0
+
+    def kept(self, inputs: Shapes) -> Kept:
+        """Its input, and each position's mean and inverse standard deviation."""
+        return Kept((0,), numbers=2 * prod(inputs[0][1:]))
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         target = "torch.nn.LayerNorm" if len(inputs[0]) == 1 else "archspec.compiler.layers.ChannelLayerNorm"

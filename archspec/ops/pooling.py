@@ -1,9 +1,11 @@
 """Pooling over windows and over the whole map."""
 
+from math import prod
 from typing import Any, ClassVar
 
 from archspec.ops.base import (
     FunctionCall,
+    Kept,
     Operand,
     Operator,
     Padding,
@@ -26,6 +28,7 @@ class WindowPool(Operator):
     """Pooling over a sliding window: (C, *S) -> (C, *S / stride)."""
 
     role: ClassVar[Role] = "pool"
+    keeps: ClassVar[Kept] = Kept(inputs=(0,))
     function: ClassVar[str]
 
     kernel: PerDimension
@@ -76,6 +79,10 @@ class MaxPool(WindowPool):
 
     key: ClassVar[str] = "max_pool"
     function: ClassVar[str] = "torch.nn.functional.max_pool"
+
+    def kept(self, inputs: Shapes) -> Kept:
+        """Its input, and where in it each maximum lies."""
+        return Kept((0,), indices=prod(self.shape(inputs)))
 
 
 class AvgPool(WindowPool):

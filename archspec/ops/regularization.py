@@ -1,8 +1,9 @@
 """Operators that act only, or differently, in training."""
 
+from math import prod
 from typing import ClassVar, Literal
 
-from archspec.ops.base import ModuleCall, Operator, Probability, Role, Shapes, Switch
+from archspec.ops.base import Kept, ModuleCall, Operator, Probability, Role, Shapes, Switch
 
 
 class Dropout(Operator):
@@ -14,6 +15,10 @@ class Dropout(Operator):
 
     p: Probability = 0.5
     """Probability of dropping an element."""
+
+    def kept(self, inputs: Shapes) -> Kept:
+        """The mask; with p = 0 the input is passed on, with p = 1 nothing is random."""
+        return Kept(numbers=prod(inputs[0])) if 0 < self.p < 1 else Kept(view=self.p == 0)
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         return ModuleCall("torch.nn.Dropout", (("p", self.p),))
@@ -40,6 +45,10 @@ class DropPath(Operator):
     """One draw for the mini-batch, or one per sample."""
     rescale: Switch = False
     """Divide a surviving branch by `survival` in training, instead of multiplying by it in evaluation."""
+
+    def kept(self, inputs: Shapes) -> Kept:
+        """The draw of each sample; a mini-batch that survives as a whole keeps nothing."""
+        return Kept(numbers=1) if self.unit == "sample" else Kept(view=not self.rescale)
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         return ModuleCall(

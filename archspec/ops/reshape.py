@@ -6,6 +6,7 @@ from typing import ClassVar
 from archspec.ops.base import (
     Count,
     FunctionCall,
+    Kept,
     Number,
     Operand,
     Operator,
@@ -28,6 +29,7 @@ class Flatten(Operator):
     key: ClassVar[str] = "flatten"
     role: ClassVar[Role] = "reshape"
     overwritable: ClassVar[bool] = False  # a view of its input
+    keeps: ClassVar[Kept] = Kept(view=True)
 
     def shape(self, inputs: Shapes) -> Shape:
         return (prod(inputs[0]),)
@@ -90,6 +92,7 @@ class Subsample(Operator):
 
     key: ClassVar[str] = "subsample"
     role: ClassVar[Role] = "pool"
+    keeps: ClassVar[Kept] = Kept(inputs=(0,))
 
     stride: PerDimension
     """Stride, one number or one per dimension."""
@@ -120,6 +123,7 @@ class Identity(Operator):
 
     key: ClassVar[str] = "identity"
     overwritable: ClassVar[bool] = False  # its input under another name
+    keeps: ClassVar[Kept] = Kept(view=True)
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
         return FunctionCall("archspec.compiler.layers.identity")

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from archspec.ops.base import (
     Count,
+    Kept,
     ModuleCall,
     Operator,
     OptionalNumber,
@@ -29,6 +30,7 @@ class Conv(Operator):
 
     key: ClassVar[str] = "conv"
     role: ClassVar[Role] = "weight"
+    keeps: ClassVar[Kept] = Kept(inputs=(0,))
 
     out: Count
     """Output channels."""
@@ -98,6 +100,7 @@ class Linear(Operator):
 
     key: ClassVar[str] = "linear"
     role: ClassVar[Role] = "weight"
+    keeps: ClassVar[Kept] = Kept(inputs=(0,))
 
     out: Count
     """Output features."""
