@@ -11,8 +11,9 @@ import json
 import resource
 import time
 
-from archspec.seen import Seen
-from archspec.topologies import Space, rule
+from archspec.research import Space
+from archspec.research.seen import Seen
+from archspec.topologies import rule
 
 RANDOM = {
     "params": {"density": 0.01, "seed": 0},

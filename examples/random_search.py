@@ -5,8 +5,8 @@ initialisation: small is good, and without shortcuts it is hopeless.
 """
 
 import archspec
-from archspec.probe import probe
-from archspec.topologies import Space, rule
+from archspec.research import Space, probe
+from archspec.topologies import rule
 
 space = Space(
     "cifar_plain56",

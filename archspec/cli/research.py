@@ -15,7 +15,7 @@ from archspec import api
 from archspec.cli.shared import console, existing, load, problems, spec_options, working
 
 if TYPE_CHECKING:
-    from archspec.probe import Probe
+    from archspec.research import Probe
     from archspec.resolve import Spec
 
 
@@ -37,7 +37,8 @@ def analyze(spec: str, settings: tuple[str, ...], trust: bool, as_json: bool) ->
     """Tell what a network's wiring says: paths, the main path, levels, memory. Exact, without torch."""
     with problems():
         graph = api.expand(load(spec, settings, trust))
-    from archspec import analysis_text, tables
+    from archspec import tables
+    from archspec.research import analysis_text
 
     analysis = graph.analyze()
     if as_json:
@@ -69,10 +70,9 @@ def sweep(
 
     OUT gets results.jsonl, specs/*.yaml and scatter.svg. After a kill the same command goes on where it was.
     """
-    from archspec.axes import SpaceError
-    from archspec.plots import plotting_available, scatter
-    from archspec.space_file import load_space
-    from archspec.sweep import sweep as run
+    from archspec.research import SpaceError, load_space
+    from archspec.research import sweep as run
+    from archspec.research.plots import plotting_available, scatter
 
     with problems():
         try:
@@ -130,9 +130,9 @@ def probe(
     with problems():
         loaded = [load(existing(None, None, spec), (), trust) for spec in specs]
         with working("loading torch"):
-            from archspec.plots import PlotError
-            from archspec.probe import probe as run
-            from archspec.probe_plot import plot_probes
+            from archspec.research import probe as run
+            from archspec.research.plots import PlotError
+            from archspec.research.propagation_plot import plot_probes
         probes = []
         for spec in loaded:
             with working(f"probing {spec.name}"):
@@ -181,8 +181,8 @@ def diff(one: str, other: str, trust: bool, as_json: bool, figure: Path | None) 
 
     Blocks are aligned by what they compute: one put in between shifts none of the others.
     """
-    from archspec import diff_text
-    from archspec.diff import diff as compare
+    from archspec.research import diff as compare
+    from archspec.research import difference_text
 
     with problems():
         specs = [load(one, (), trust), load(other, (), trust)]
@@ -190,7 +190,7 @@ def diff(one: str, other: str, trust: bool, as_json: bool, figure: Path | None) 
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=1))
     else:
-        click.echo("\n".join(diff_text.lines(found)))
+        click.echo("\n".join(difference_text.lines(found)))
     if figure is not None:
         _side_by_side(specs, figure)
 

@@ -1,4 +1,4 @@
-"""Topologies of shortcuts: rules that place skips, and spaces of networks to search.
+"""Topologies of shortcuts: rules that place skips. Spaces of networks to search are in `archspec.research`.
 
 A rule is a function `rule(points, **fields) -> pairs`. `points` are addresses in order: the signal that enters the
 first block (`stem`, or the last block of the stage before), then every block's output. A pair `(source, block)` is a
@@ -8,13 +8,10 @@ spans j - i blocks. Add your own: `load(spec, rules=STANDARD.with_rule("mine", f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archspec.topologies.registry import Pair, Rule, RuleError, Rules
 from archspec.topologies.rules import cross_stage, dense, every, fractal, log_dense, random, ror
-
-if TYPE_CHECKING:
-    from archspec.space import Space
 
 STANDARD = Rules({
     "every": every, "dense": dense, "log_dense": log_dense, "fractal": fractal, "ror": ror, "cross_stage": cross_stage,
@@ -32,15 +29,7 @@ def edge(source: str, to: str, /, **fields: Any) -> dict[str, Any]:
     return {"from": source, "to": to, **fields}
 
 
-def __getattr__(name: str) -> type[Space]:
-    if name == "Space":  # it needs specs, which need rules
-        from archspec.space import Space
-
-        return Space
-    raise AttributeError(f"module 'archspec.topologies' has no attribute '{name}'")
-
-
 __all__ = [
-    "STANDARD", "Pair", "Rule", "RuleError", "Rules", "Space", "cross_stage", "dense", "edge", "every", "fractal",
-    "log_dense", "random", "ror", "rule",
+    "STANDARD", "Pair", "Rule", "RuleError", "Rules", "cross_stage", "dense", "edge", "every", "fractal", "log_dense",
+    "random", "ror", "rule",
 ]  # fmt: skip

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from nets import ADD, CONV, MAP, RELU, Wiring, chain, graph
 
 import archspec
-from archspec.analysis_text import exact
 from archspec.cli import main
 from archspec.compiler.analysis.main_path import main_path
 from archspec.compiler.analysis.memory import live_numbers, memory
@@ -22,6 +21,7 @@ from archspec.compiler.analysis.nesting import levels, shortcut_spans
 from archspec.compiler.analysis.paths import count_paths, lengths_in_blocks, lengths_in_layers
 from archspec.graph import Graph, Node
 from archspec.ops import BY_KEY
+from archspec.research.analysis_text import exact
 
 BN = BY_KEY["bn"]()
 POOL = BY_KEY["max_pool"](kernel=3, stride=1)

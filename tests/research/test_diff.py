@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import archspec
 from archspec.cli import main
-from archspec.diff import diff
+from archspec.research import diff
 from archspec.topologies import edge
 
 BASE = archspec.load("cifar_resnet20")

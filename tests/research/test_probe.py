@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 import archspec
 from archspec.cli import main
-from archspec.probe import BlockSignal, Probe, closing, probe
+from archspec.research import BlockSignal, Probe, probe
+from archspec.research.propagation import closing
 
 
 def test_figures_are_those_of_hooks() -> None:
@@ -112,7 +113,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archspec.plots.plotting_available", lambda: False)
+    monkeypatch.setattr("archspec.research.plots.plotting_available", lambda: False)
     run = CliRunner().invoke(main, ["probe", "cifar_resnet20", "--batch", "2", "--out", str(tmp_path / "p.svg")])
     assert run.exit_code == 1
     assert "pip install 'archspec-nn[plot]'" in run.output

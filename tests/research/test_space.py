@@ -12,10 +12,10 @@ import pytest
 
 import archspec
 from archspec import op
-from archspec.axes import SpaceError
 from archspec.compiler.analysis.paths import lengths_in_layers
-from archspec.constraints import Figures, constraints
-from archspec.topologies import Space, edge, rule
+from archspec.research import Space, SpaceError
+from archspec.research.constraints import Figures, constraints
+from archspec.topologies import edge, rule
 
 RANDOM = {
     "params": {"density": 0.1, "seed": 0},
@@ -75,7 +75,8 @@ def test_what_is_kept_from_draw_to_draw_changes_no_graph() -> None:
 
 
 DRAWN = """
-from archspec.topologies import Space, rule
+from archspec.research import Space
+from archspec.topologies import rule
 space = Space("cifar_resnet20", {"p": {"low": 0.01, "high": 0.2, "log": True}, "seed": {"from": 0, "to": 99}}, name="s",
     change={"params": {"p": 0.1, "seed": 0}, "skips": [rule("random", probability="p", seed="seed", path="C")]})
 print([(found.choice, found.signature) for found in space.search(2, seed=1)])

@@ -14,11 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 import archspec
-from archspec.axes import SpaceError
 from archspec.cli import main
-from archspec.seen import Seen
-from archspec.space_file import load_space
-from archspec.sweep import read_results, sweep
+from archspec.research import SpaceError, load_space, read_results, sweep
+from archspec.research.seen import Seen
 
 SPACE = """\
 space: 1
@@ -143,7 +141,7 @@ def test_a_folder_that_cannot_be(file: Path, tmp_path: Path) -> None:
 
 
 def test_conditions_that_nothing_meets(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archspec.sweep.PATIENCE", 100)
+    monkeypatch.setattr("archspec.research.sweeps.PATIENCE", 100)
     with pytest.raises(
         SpaceError, match=r"found 0 of 5 networks, then none in \d+ draws: \d+ times 'params <= 1k' fails"
     ):

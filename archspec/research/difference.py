@@ -9,10 +9,10 @@ from typing import Any
 
 from archspec import api
 from archspec.compiler.signature import operator_text
-from archspec.constraints import REPORTED, Figures
 from archspec.expressions import show
 from archspec.graph import Graph, Node
 from archspec.ops import show_shape
+from archspec.research.constraints import REPORTED, Figures
 from archspec.resolve import Spec
 from archspec.source import Data, Map, Seq, plain
 

@@ -6,7 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.axes import SpaceError
+from archspec.research.axes import SpaceError
+from archspec.research.sweeps import read_results
 from archspec.summary import count
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ def save(figure: Figure, path: Path) -> None:
 
 def scatter(folder: Path, path: Path) -> None:
     """The networks of a sweep: parameters against MACs, coloured by shortcut levels."""
-    from archspec.sweep import read_results
-
     try:
         figure = new_figure(6, 4.2)
     except PlotError as error:

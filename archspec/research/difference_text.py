@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from archspec.diff import Change, Difference
+from archspec.research.difference import Change, Difference
 
 _WIDTH = 110
 

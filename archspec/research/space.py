@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from archspec import resolve
-from archspec.axes import Axis, Real, SpaceError, axis, draws
-from archspec.constraints import Constraint, Figures, constraints
 from archspec.edit import changed, value_at, written_change
 from archspec.errors import SpecError
-from archspec.expand_fast import Lane
 from archspec.overrides import place
+from archspec.research.axes import Axis, Real, SpaceError, axis, draws
+from archspec.research.constraints import Constraint, Figures, constraints
+from archspec.research.expand_fast import Lane
 from archspec.resolve import Spec
 from archspec.source import plain
 from archspec.topologies import STANDARD, Rules

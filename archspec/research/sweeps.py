@@ -20,10 +20,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TextIO
 
-from archspec.axes import SpaceError
-from archspec.constraints import REPORTED
-from archspec.seen import Seen
-from archspec.space import PATIENCE, Found, Space
+from archspec.research.axes import SpaceError
+from archspec.research.constraints import REPORTED
+from archspec.research.seen import Seen
+from archspec.research.space import PATIENCE, Found, Space
 
 CHUNK = 64
 """Draws that a process makes at a time."""

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from archspec import zoo
-from archspec.axes import SpaceError
 from archspec.errors import Problem, Problems, SpecError, suggest
+from archspec.research.axes import SpaceError
+from archspec.research.space import Space
 from archspec.resolve import load
 from archspec.source import Map, Scalar, parse, plain, read_source
-from archspec.space import Space
 from archspec.topologies import STANDARD, Rules
 
 FIELDS = ("space", "name", "base", "change", "axes", "where")
