@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspec import api, resolve
-from archspec.errors import SpecError
-from archspec.overrides import from_texts
+from archspec import api
+from archspec.cli.shared import load, problems, specs_options
 
 if TYPE_CHECKING:
     from archspec.graph import Graph
@@ -31,26 +30,12 @@ def length(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
 
 
 def _graphs(specs: tuple[str, ...], settings: tuple[str, ...], trust: bool) -> list[Graph]:
-    overrides = from_texts(settings)
-    try:
-        return [api.expand(resolve.load(spec, trust=trust, overrides=overrides)) for spec in specs]
-    except SpecError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(1) from None
-
-
-_TRUST = click.option("--trust", is_flag=True, help="Let the spec's `module:` name any Python class.")
-_SET = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Give a param, or anything by dotted keys, another value.",
-)
+    with problems():
+        return [api.expand(load(spec, settings, trust)) for spec in specs]
 
 
 @click.command()
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@specs_options
 @click.option(
     "-o",
     "--out",
@@ -89,8 +74,6 @@ _SET = click.option(
 @click.option(
     "--timeout", type=click.FloatRange(1), default=120, show_default=True, help="Seconds that Graphviz may take."
 )
-@_SET
-@_TRUST
 def render(
     specs: tuple[str, ...], out: Path | None, expand: tuple[str, ...], settings: tuple[str, ...], trust: bool,
     timeout: float, **options: Any,
@@ -113,10 +96,8 @@ def render(
 
 
 @click.command()
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@specs_options
 @click.option("--format", "form", type=click.Choice(["markdown", "latex"]), default="markdown", show_default=True)
-@_SET
-@_TRUST
 def table(specs: tuple[str, ...], form: str, settings: tuple[str, ...], trust: bool) -> None:
     """Print the papers' table of architectures: stages by networks, blocks in brackets, parameters, MACs.
 

@@ -62,12 +62,26 @@ def existing(ctx: click.Context | None, param: click.Parameter | None, value: st
     return value
 
 
+def _all_existing(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(existing(ctx, param, value) for value in values)
+
+
 def spec_options(command: Any) -> Any:
     """The argument and the options of every command that takes one spec."""
+    return click.argument("spec", callback=existing)(_reading_options(command))
+
+
+def specs_options(command: Any) -> Any:
+    """The argument and the options of every command that takes several specs, all with the same values."""
+    argument = click.argument("specs", nargs=-1, required=True, metavar="SPEC...", callback=_all_existing)
+    return argument(_reading_options(command))
+
+
+def _reading_options(command: Any) -> Any:
     trust = click.option("--trust", is_flag=True, help="Let the spec's `module:` name any Python class.")
     told = "Give a param, or anything by dotted keys, another value."
     settings = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=told)
-    return click.argument("spec", callback=existing)(settings(trust(command)))
+    return settings(trust(command))
 
 
 def load(reference: str, settings: tuple[str, ...], trust: bool) -> Spec:

@@ -64,6 +64,15 @@ def test_bad_usage(arguments: tuple[str, ...], message: str) -> None:
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("command", ["render", "table"])
+def test_problems_are_told_as_by_every_command(command: str, elsewhere: Path) -> None:
+    (elsewhere / "bad.yaml").write_text("archspec: 1\nextends: resnet18\nstages: {blocks: residul}\n")
+    told = run("check", "bad.yaml").output.rpartition("\n0 of")[0]
+    result = run(command, "resnet18", "bad.yaml")
+    assert result.exit_code == 1
+    assert result.output == told + "\n\n1 problem\n"
+
+
 def test_table_in_markdown() -> None:
     lines = run("table", "resnet50", "iresnet50").output.splitlines()
     assert lines[0] == "| stage | output | resnet50 | iresnet50 |"
