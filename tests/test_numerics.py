@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from reference.iresnet import CifarIResNet, IResNet
+from reference.iresnet import CifarIResNet, CifarIResNet164, IResNet, IResNet50
 from reference.resnet import ResNet
 from reference.wrn import WRN
 from torch import Tensor, nn
@@ -135,7 +135,8 @@ def test_the_references_have_the_published_sizes() -> None:
         for build, expected in (
             (lambda: ResNet([3, 4, 6, 3]), 25_557_032),
             (lambda: ResNet([3, 4, 23, 3]), 44_549_160),
-            (lambda: IResNet([3, 4, 6, 3]), 25_557_032),
+            (IResNet50, 25_557_032),
+            (CifarIResNet164, archspec.summarize("cifar_iresnet164").params),
             (lambda: IResNet([4, 46, 80, 4]), 124_524_328),
             (lambda: WRN(28, 10), 36_479_194),
         ):

@@ -89,3 +89,17 @@ class CifarIResNet(Stages):
     def __init__(self, counts: Sequence[int], classes: int = 10) -> None:
         stem = nn.Sequential(conv3(3, 16), nn.BatchNorm2d(16), nn.ReLU(inplace=True))
         super().__init__(stem, stages_of(counts, CIFAR_WIDTHS, (1, 2, 2), 16), classifier(256, classes))
+
+
+class IResNet50(IResNet):
+    """iResNet-50: a network by itself, for `archspec bench --against`."""
+
+    def __init__(self) -> None:
+        super().__init__([3, 4, 6, 3])
+
+
+class CifarIResNet164(CifarIResNet):
+    """iResNet-164 on CIFAR-10."""
+
+    def __init__(self) -> None:
+        super().__init__([18, 18, 18])
