@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from archspec.compiler.analysis.recompute import Planner
+from archspec.compiler.analysis.tape import Tape, tape
+from archspec.compiler.analysis.training import Run, simulate
 from archspec.compiler.outline import Unit, outline
 from archspec.graph import Graph
 
@@ -34,10 +37,13 @@ def every(graph: Graph, k: int) -> tuple[Segment, ...]:
     if k < 1:
         raise ValueError(f"a segment has one block at least, not {k}")
     units = outline(graph)
-    first, ends = body(units)
+    return segments(graph, units, equal(*body(units), k))
+
+
+def equal(first: int, ends: Sequence[int], k: int) -> list[Run]:
+    """Runs of `k` blocks each, of which the first begins at unit `first` and each ends before one of `ends`."""
     starts = [first, *ends[k - 1 : -1 : k]] if ends else []
-    stops = [*starts[1:], *ends[-1:]]
-    return segments(graph, units, list(zip(starts, stops, strict=True)))
+    return list(zip(starts, [*starts[1:], *ends[-1:]], strict=True))
 
 
 def body(units: Sequence[Unit]) -> tuple[int, list[int]]:
@@ -64,3 +70,49 @@ def segments(graph: Graph, units: Sequence[Unit], runs: Sequence[tuple[int, int]
         outputs = tuple(name for unit in inside for name in unit.outputs if last[name] >= stop)
         made.append(Segment(tuple(unit.address for unit in inside), tuple(inputs), outputs))
     return tuple(made)
+
+
+def auto(graph: Graph, *, batch: int, item_bytes: int = 4, budget: int | None = None) -> tuple[Segment, ...]:
+    """The segments that cost the fewest multiply-accumulates while the predicted peak keeps within a budget.
+
+    `budget` is in bytes of activations and their gradients (`TrainingMemory.peak`) for `batch` samples in numbers of
+    `item_bytes`; without one, the least peak is sought. Empty if nothing needs recomputing. Raises `ValueError` if
+    the budget cannot be met, and says what can be reached.
+    """
+    if batch < 1:
+        raise ValueError(f"a batch has one sample at least, not {batch}")
+    record = tape(graph, batch, item_bytes)
+    if budget is not None and simulate(record, ())[1] <= budget:
+        return ()
+    planner = Planner(record)
+    runs: Sequence[Run] | None = planner.within(budget) if budget is not None else None
+    if runs is None:
+        runs, peak = _least(graph, record, planner)
+        if budget is not None and peak > budget:
+            raise ValueError(
+                f"a step on {batch} samples does not fit into {size_text(budget)} of activations: "
+                f"recomputing reaches {size_text(peak)} ({peak:,} bytes) at the least"
+            )
+    return segments(graph, record.units, runs)
+
+
+def _least(graph: Graph, record: Tape, planner: Planner) -> tuple[Sequence[Run], int]:
+    """The runs of the least peak found, and it: planned ones, or equal ones of any length."""
+    first, ends = body(record.units)
+    best: tuple[int, int, Sequence[Run]] = (simulate(record, ())[1], 0, ())
+    plans = planner.least()
+    k = 1
+    while k <= len(ends):
+        plans.append(equal(first, ends, k))
+        k += max(1, k // 3)
+    for runs in plans:
+        best = min(best, (simulate(record, runs)[1], planner.macs(runs), runs), key=lambda plan: plan[:2])
+    return best[2], best[0]
+
+
+def size_text(size: int) -> str:
+    """Bytes for people: 1.50 GiB."""
+    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if size >= 2**power:
+            return f"{size / 2**power:.2f} {unit}"
+    return f"{size} bytes"

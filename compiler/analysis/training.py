@@ -78,6 +78,17 @@ def simulate(record: Tape, runs: Sequence[Run]) -> tuple[int, int]:
     return _Machine(record).step([(record.starts[start], record.starts[stop]) for start, stop in runs])
 
 
+def unit_peaks(record: Tape) -> list[int]:
+    """The most alive while each unit's backward runs, if nothing is recomputed."""
+    machine = _Machine(record)
+    machine.forward(0, len(record.calls), saving=True)
+    machine.loss()
+    peaks = [0] * len(record.units)
+    for i in reversed(range(len(record.units))):
+        peaks[i] = machine.backward(record.starts[i], record.starts[i + 1])
+    return peaks
+
+
 class _Machine:
     """What is alive while a step goes on."""
 
@@ -97,27 +108,31 @@ class _Machine:
         inputs = [_inputs(tape, start, stop) for start, stop in runs]
         at = 0
         for (start, stop), kept in zip(runs, inputs, strict=True):
-            self._forward(at, start, saving=True)
+            self.forward(at, start, saving=True)
             for storage in kept:
                 self._holders[storage] += 1
-            self._forward(start, stop, saving=False)
+            self.forward(start, stop, saving=False)
             at = stop
-        self._forward(at, len(tape.calls), saving=True)
+        self.forward(at, len(tape.calls), saving=True)
         results = {tape.storages[value] for value in tape.outputs}
         saved = self._live - sum(tape.sizes[storage] for storage in results if self._holders[storage] == 1)
-        for value in set(tape.outputs):  # by the loss
-            size = tape.sizes[tape.storages[value]]
-            self._gradients[value] = [size, 1]
-            self._live += size
+        self.loss()
         at = len(tape.calls)
         for (start, stop), kept in zip(reversed(runs), reversed(inputs), strict=True):
-            self._backward(stop, at)
+            self.backward(stop, at)
             self._again(start, stop)
-            self._backward(start, stop)
+            self.backward(start, stop)
             self._release(kept)
             at = start
-        self._backward(0, at)
+        self.backward(0, at)
         return saved, self._peak
+
+    def loss(self) -> None:
+        """The outputs' gradients, which the loss gives."""
+        for value in set(self._tape.outputs):
+            size = self._tape.sizes[self._tape.storages[value]]
+            self._gradients[value] = [size, 1]
+            self._live += size
 
     def _release(self, storages: Sequence[int]) -> None:
         """One holder less of each."""
@@ -126,7 +141,8 @@ class _Machine:
             if not self._holders[storage]:
                 self._live -= self._tape.sizes[storage]
 
-    def _forward(self, start: int, stop: int, saving: bool) -> None:
+    def forward(self, start: int, stop: int, saving: bool) -> None:
+        """Forward of some calls, which save what their backward needs or nothing."""
         live, peak, holders, sizes = self._live, self._peak, self._holders, self._tape.sizes
         for call in self._tape.calls[start:stop]:
             if call.allocated:
@@ -166,8 +182,10 @@ class _Machine:
         last = start + len(calls) - 1
         self._release([storage for storage in named if tape.ends[storage] >= last])
 
-    def _backward(self, start: int, stop: int) -> None:
-        tape, gradients = self._tape, self._gradients
+    def backward(self, start: int, stop: int) -> int:
+        """Backward of some calls; the most alive meanwhile."""
+        tape, gradients, before = self._tape, self._gradients, self._peak
+        self._peak = self._live
         for call in reversed(tape.calls[start:stop]):
             if call.backward == NONE:
                 continue
@@ -189,6 +207,8 @@ class _Machine:
                     if call.backward == PARTS and gradients[value] is given:
                         self._parts.add(value)
                 self._drop(given)
+        most, self._peak = self._peak, max(self._peak, before)
+        return most
 
     def _give(self, value: int, gradient: list[int], size: int) -> None:
         """Adds a gradient, of which the caller gives up one hold, to that of a value."""
