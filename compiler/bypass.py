@@ -23,36 +23,39 @@ def drops(call: Call) -> bool:
 def bypass(plan: Plan) -> tuple[str, Plan] | None:
     """The step of a plan that drops, and the plan where it has dropped.
 
-    None where nothing drops, where more than one step does, or where the zero reaches what is neither an addition nor
-    a product: then the branch has to be computed, and is replaced by zeros.
+    None where nothing drops, where more than one step does, where an output needs what becomes of the zero in anything
+    but additions and products, and where a module overwrites its input: then the branch has to be computed, and is
+    replaced by zeros.
     """
     dropping = [step.name for step in plan.steps if drops(step.call)]
     if len(dropping) != 1:
         return None
     instead: dict[Reference, Reference | None] = {dropping[0]: None}  # None is the zero
     steps: list[Step] = []
+    lost: set[Reference] = set()  # what a zero gives in other functions
     for step in plan.steps:
         if step.name in instead:
             continue
         operands = [instead.get(source, source) for source in step.inputs]
-        if None not in operands:
-            steps.append(replace(step, call=_fresh(step.call), inputs=tuple(o for o in operands if o is not None)))
-            continue
         left = [operand for operand in operands if operand is not None]
+        dropped = len(left) < len(operands)
         target = step.call.target if isinstance(step.call, FunctionCall) else ""
-        if target in PRODUCTS or (target == ADD and not left):
+        if dropped and (target in PRODUCTS or (target == ADD and not left)):
             instead[step.name] = None
-        elif target == ADD and len(left) == 1:
+        elif not lost.isdisjoint(left) or (dropped and target != ADD):
+            lost.add(step.name)
+        elif dropped and len(left) == 1:
             instead[step.name] = left[0]
-        elif target == ADD:
-            steps.append(replace(step, inputs=tuple(left)))
         else:
-            return None
+            steps.append(replace(step, call=_fresh(step.call), inputs=tuple(left)))
     outputs = [instead.get(reference, reference) for reference in plan.outputs]
-    if None in outputs:
-        return None
     kept = tuple(reference for reference in outputs if reference is not None)
-    return dropping[0], Plan(_needed(steps, kept), plan.inputs, kept, plan.label)
+    if len(kept) < len(outputs) or not lost.isdisjoint(kept):
+        return None
+    needed = _needed(steps, kept)
+    if any(isinstance(step.call, ModuleCall) and dict(step.call.arguments).get("inplace") for step in needed):
+        return None  # without the branch, it might overwrite the block's own input
+    return dropping[0], Plan(needed, plan.inputs, kept, plan.label)
 
 
 def _fresh(call: Call) -> Call:

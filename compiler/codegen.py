@@ -10,7 +10,7 @@ import hashlib
 import linecache
 import re
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
+from keyword import iskeyword
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
@@ -77,14 +77,16 @@ def block_class(plan: Plan) -> type[Block]:
 
 def _choice(name: str, dropping: str, inputs: int) -> Callable[..., Any]:
     """The forward of a unit whose step of the name `dropping` may drop its branch."""
-    arguments = ", ".join(input_names(inputs))
+    arguments, place = ", ".join(input_names(inputs)), "self"
+    for part in dropping.split("."):
+        place = f"{place}.{part}" if part.isidentifier() and not iskeyword(part) else f'getattr({place}, "{part}")'
     source = (
         f"def {name}(self, {arguments}):\n"
-        f"    if self.training and drop_path(self).kept is False:\n"
+        f"    if {place}.dropped:\n"
         f"        return self.bypass({arguments})\n"
         f"    return self.whole({arguments})\n"
     )
-    return _executed(source, name, {"drop_path": attrgetter(dropping)})
+    return _executed(source, name, {})
 
 
 def emit_call(

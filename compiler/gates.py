@@ -7,7 +7,6 @@ altogether, eager or compiled; and whatever runs a part of the step again (check
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import Any
 
 import torch
@@ -18,8 +17,14 @@ from archspec.graph import Graph
 
 
 def dropping(graph: Graph) -> list[str]:
-    """Names of the drop paths that decide for the whole mini-batch."""
-    return [node.name for node in graph if node.op.key == "drop_path" and node.op.unit == "batch"]  # type: ignore[attr-defined]
+    """Names of the drop paths that decide for the whole mini-batch, sorted: the order in which they draw.
+
+    Whatever order a network holds its modules in, emitted ones and edited ones too, it can follow this one.
+    """
+    return sorted(
+        node.name for node in graph
+        if node.op.key == "drop_path" and node.op.unit == "batch"  # type: ignore[attr-defined]
+    )  # fmt: skip
 
 
 class DrawGates:
@@ -34,7 +39,7 @@ class DrawGates:
     def __call__(self, network: nn.Module, inputs: Any) -> None:
         if not network.training:
             return
-        gates: list[DropPath] = [attrgetter(name)(network) for name in self._names]
+        gates: list[DropPath] = [network.get_submodule(name) for name in self._names]  # type: ignore[misc]
         if torch.compiler.is_compiling() or not network.skips_dropped:
             for gate in gates:
                 gate.kept = None

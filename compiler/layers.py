@@ -53,6 +53,11 @@ class DropPath(nn.Module):
         """The survival probability as the host knows it: as given to the constructor or `set_survival`."""
         return self._chosen
 
+    @property
+    def dropped(self) -> bool:
+        """Whether this step drops the branch of the whole mini-batch, which then need not be computed."""
+        return self.training and self.kept is False
+
     def set_survival(self, survival: float) -> None:
         """Another survival probability."""
         self._chosen = survival

@@ -167,6 +167,9 @@ def test_show(small: Path) -> None:
     assert "  stage2.0.add: {from: [stage2.0.branch.bn, stage2.0.shortcut.bn], ops: [add]}" in flat
     code = run("show", "small.yaml", "--code").output
     assert code.count("def forward") == 6  # the network, stem, head, and three kinds of blocks
+    dropping = run("show", "small.yaml", "--set", "drop_path={survival: 0.5}", "--code").output
+    assert "# with its branch dropped\ndef forward(self, x):\n" in dropping
+    assert dropping.count("def forward") == 6 + 3
     assert json.loads(run("show", "small.yaml", "--json").output)["directed"] is True
 
 

@@ -68,6 +68,8 @@ class Body:
     """What is done on entering a stage that is a list: it has no number there."""
     odd: set[str] = field(default_factory=set)
     """Attributes below which a name is no key of an nn.ModuleDict."""
+    sequences: dict[str, Run] = field(default_factory=dict)
+    """The steps that an nn.Sequential holds, by the address of each."""
 
     def add(self, uses: Sequence[Use], given: set[str]) -> None:
         """Adds steps: a path that is a chain of layers as an nn.Sequential, any other step by step."""
@@ -79,6 +81,7 @@ class Body:
                 if start < end and i == start:
                     self.plant(use.path, self.sequence(run[start:end]))
                     self.call((run[end - 1].value,), use.operands, use.path)
+                    self.sequences.update((part.address, run[start:end]) for part in run[start:end])
                 elif not start <= i < end:
                     self.single(use)
 
@@ -92,8 +95,22 @@ class Body:
             nests = render([("x", ATOM)] * len(use.operands))[1] == ATOM
             self.pieces.append(Piece((use.value,), use.operands, render, hint, nests))
             return
-        self.plant(use.address, self.layer(use))
+        if use.address not in self.sequences:
+            self.plant(use.address, self.layer(use))
         self.call((use.value,), use.operands, use.address, hint)
+
+    def repeat(self, uses: Sequence[Use]) -> None:
+        """Adds steps of another body, whose modules these are: some of them, and perhaps with other operands."""
+        apart: set[str] = set()
+        for use in uses:
+            run = self.sequences.get(use.address, ())
+            first = bool(run) and use.address == run[0].address
+            if first and use.operands != run[0].operands and use.step.call != run[0].step.call:
+                apart.add(use.path)  # the sequence begins by overwriting what is not its own here
+            if not run or use.path in apart:
+                self.single(use)
+            elif first:
+                self.call((run[-1].value,), use.operands, use.path)
 
     def layer(self, use: Use) -> str:
         """The text that makes a layer; one that fills its own parameters is marked."""
@@ -143,6 +160,9 @@ class Body:
 
     def reach(self, address: str) -> str:
         """How the forward gets at a module."""
+        if address in self.sequences:
+            path, _, local = address.rpartition(".")
+            return f"{self.reach(path)}.{local}"
         first, *rest = address.split(".")
         if first in self.odd:
             return f'self.get_submodule("{address}")'

@@ -52,8 +52,8 @@ class Globals:
 
     def __init__(self) -> None:
         self._taken = {
-            "torch", "nn", "F", "Tensor", "OrderedDict", "Network", "init_weights", "keep_init", "stage", "self",
-            "block", *layer_sources(), *layer_imports(),
+            "torch", "nn", "F", "Tensor", "OrderedDict", "Network", "init_weights", "keep_init", "draw_gates", "stage",
+            "self", "block", *layer_sources(), *layer_imports(),
         }  # fmt: skip
         self.layers: set[str] = set()
         self.foreign: dict[str, str] = {}

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from archspec.compiler.emit.blocks import Body, uses_of, with_values
 from archspec.compiler.emit.calls import Globals, layer_imports, layer_sources
+from archspec.compiler.emit.dropped import DRAW_GATES, draws, early_return
 from archspec.compiler.emit.families import Family, families
 from archspec.compiler.emit.init import init_lines
 from archspec.compiler.emit.network import Layout, NetworkBody
@@ -25,6 +26,7 @@ _KEEP_INIT = '''def keep_init(module: nn.Module) -> nn.Module:
     """Marks a module that fills its own parameters: init_weights leaves it alone."""
     module._keep_init = True
     return module'''
+_HELPERS = (("= stage(", _STAGE), ("keep_init(", _KEEP_INIT), ("draw_gates(", DRAW_GATES))
 _MODULES = {"torch": "import torch", "F": "import torch.nn.functional as F"}
 
 
@@ -45,7 +47,7 @@ def emit(graph: Graph) -> str:
     parts += ["\n".join(filling)] if filling else []
     text = "\n\n\n".join(parts)
     helpers = [source for name, source in layer_sources().items() if name in known.layers]
-    helpers += [source for mark, source in (("= stage(", _STAGE), ("keep_init(", _KEEP_INIT)) if mark in text]
+    helpers += [source for mark, source in _HELPERS if mark in text]
     text = "\n\n\n".join([*helpers, text])
     return f"{_docstring(graph, bool(filling))}\n\n{_imports(text, known)}\n\n\n{text}\n"
 
@@ -102,7 +104,9 @@ def _class_text(family: Family, known: Globals) -> str:
         lines += [f"    def __init__(self{taken}) -> None:", "        super().__init__()", *modules, ""]
     signature = "".join(f", {name}: Tensor" for name in arguments)
     lines.append(f"    def forward(self{signature}) -> {returned}:")
-    lines += [" " * 8 + line for line in forward_lines(body.pieces, values_in, arguments, outputs, 2, known)]
+    forward = early_return(body, plan, names, values_in, arguments)
+    forward += forward_lines(body.pieces, values_in, arguments, outputs, 2, known)
+    lines += [" " * 8 + line for line in forward]
     return "\n".join(part for line in lines for part in broken(line))
 
 
@@ -120,7 +124,8 @@ def _network_text(graph: Graph, body: NetworkBody, known: Globals, filled: bool)
         lines += ["        init_weights(self)", ""] if filled else [""]
     lines.append(f"    def forward(self, x: Tensor) -> {gives}:")
     given = list(outputs.values()) if alone else outputs
-    forward = forward_lines(body.pieces, [graph.input.name], ["x"], given, 1, known)
+    forward = ["draw_gates(self)"] if draws(body.layout.units) else []
+    forward += forward_lines(body.pieces, [graph.input.name], ["x"], given, 1, known)
     return "\n".join(part for line in [*lines, *(" " * 8 + line for line in forward)] for part in broken(line))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from emitted import CASES, DENSE, FOREIGN, GATED, assert_same, graph_for, imported, packages
+from emitted import CASES, DENSE, FOREIGN, GATED, assert_same, graph_for, imported, named, packages
 from hypothesis import given, settings
 from networks import graph_of, reload
 from strategies import Drawn, specs
@@ -21,6 +21,8 @@ import archspec
 from archspec.cli import main
 from archspec.compiler.emit import emit
 from archspec.compiler.emit.blocks import CONTAINER_ATTRIBUTES
+from archspec.compiler.emit.calls import layer_sources
+from archspec.compiler.emit.dropped import DRAW_GATES
 from archspec.names import unusable
 
 
@@ -57,21 +59,38 @@ def test_long_names_and_many_operands_fit_the_line(tmp_path: Path) -> None:
     assert_same(graph, tmp_path)
 
 
-def test_gradients_are_the_same(tmp_path: Path) -> None:
-    graph = graph_for("ror3_110_sd")
+@pytest.mark.parametrize("name", ["ror3_110_sd", "dropped"])
+def test_gradients_are_the_same(name: str, tmp_path: Path) -> None:
+    graph = graph_for(name)
     built, emitted = archspec.build(graph), imported(emit(graph), tmp_path).Network()
     emitted.load_state_dict(built.state_dict())
     x = torch.randn(3, *graph.input.shape)
     gradients = []
     for network in (built, emitted):
         torch.manual_seed(6)
-        network(x).square().sum().backward()
+        sum(value.square().sum() for value in named(network(x)).values()).backward()
         gradients.append({name: weight.grad for name, weight in network.named_parameters()})
     theirs, ours = gradients
     assert theirs.keys() == ours.keys()
-    assert sum(gradient is not None and bool(gradient.any()) for gradient in theirs.values()) > len(theirs) // 2
-    for name, gradient in theirs.items():
-        assert torch.equal(gradient, ours[name]), name
+    reached = {name for name, gradient in theirs.items() if gradient is not None}
+    assert len(theirs) // 2 < len(reached) < len(theirs)  # some blocks were dropped
+    assert reached == {name for name, gradient in ours.items() if gradient is not None}
+    for name in reached:
+        assert torch.equal(theirs[name], ours[name]), name
+
+
+def test_compiled_as_a_whole_gates_draw_in_the_graph(tmp_path: Path) -> None:
+    graph = graph_for("dropped")
+    network = imported(emit(graph), tmp_path).Network()
+    x = torch.randn(3, *graph.input.shape)
+    network(x)
+    gates = [module for name, module in network.named_modules() if name.endswith("drop_path")]
+    assert {gate.kept for gate in gates} == {True, False}
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    for _ in range(2):
+        named(compiled(x))["logits"].sum().backward()
+        assert {gate.kept for gate in gates} == {None}
+    assert not any(parameter.grad is None for parameter in network.parameters())  # dropped branches are multiplied by 0
 
 
 @pytest.mark.parametrize("name", ["resnet18", "wrn28_10_dropout", "cifar_resnet110_exclusive", "dense", "gated"])
@@ -120,8 +139,10 @@ def test_the_text_stands_alone_fits_and_is_always_the_same(name: str) -> None:
     text = emit(graph_for(name))
     assert packages(text) <= {"torch", *sys.stdlib_module_names}
     assert max(map(len, text.splitlines())) <= 120
+    for helper in (*layer_sources().values(), DRAW_GATES):
+        text = text.replace(helper, "")
     assert "None" not in text.replace("-> None:", "").replace("is not None:", "")
-    assert text == emit(graph_for(name))
+    assert emit(graph_for(name)) == emit(graph_for(name))
 
 
 def test_every_text_passes_the_linter(tmp_path: Path) -> None:
@@ -168,7 +189,7 @@ def test_a_trusted_class_is_imported_and_fills_itself(tmp_path: Path) -> None:
     assert set(network.state_dict()) == set(archspec.build(graph).state_dict())
 
 
-@pytest.mark.parametrize("name", ["iresnet50", "ror3_110_sd", "dense"])
+@pytest.mark.parametrize("name", ["iresnet50", "ror3_110_sd", "dense", "dropped"])
 def test_the_text(name: str, golden: Callable[[str, str], None]) -> None:
     golden(f"emit_{name}.txt", emit(graph_for(name)))
 
