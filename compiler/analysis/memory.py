@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archspec.compiler.analysis.training import training_memory
 from archspec.graph import Graph
+
+_BYTES = 4  # of a float32
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Memory:
     inference: int
     """The most that is alive at any moment of a forward pass: what later operators still read, and the output."""
     training: int
-    """Kept for the backward pass: inputs of layers, normalisations and pools, outputs of non-linearities."""
+    """Kept for the backward pass, as each operator declares it; the index of a maximum counts as two numbers."""
 
 
 def live_numbers(graph: Graph) -> list[tuple[str, int, int]]:
@@ -66,11 +69,4 @@ def memory(graph: Graph) -> Memory:
     for node, (_, _, after) in zip(graph, live_numbers(graph), strict=True):
         peak = max(peak, before + node.size)
         before = after
-    kept: set[str] = set()
-    for node in graph:
-        if node.op.role in ("weight", "norm", "pool") or node.op.key in ("multiply", "module"):
-            kept.update(node.inputs)
-        elif node.op.role == "activation":
-            kept.add(node.name)
-    kept.discard(graph.input.name)
-    return Memory(peak, sum(graph[name].size for name in kept))
+    return Memory(peak, training_memory(graph, batch=1).saved // _BYTES)

@@ -189,7 +189,11 @@ class _Machine:
         for call in reversed(tape.calls[start:stop]):
             if call.backward == NONE:
                 continue
-            given = gradients.pop(call.output)
+            given = gradients.pop(call.output, None)
+            if given is None:  # leads to no output
+                self._live -= call.extra
+                self._release(call.saved)
+                continue
             self._parts.discard(call.output)
             if call.backward == NEW:
                 self._live += sum(size for _, size in call.gradients)
