@@ -9,6 +9,8 @@
 Importing archspec, checking and summarising do not import torch.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from archspec.api import Report, build, check, compile, expand, load, loads, summarize
 from archspec.edit import define, op
 from archspec.errors import Problem, Span, SpecError
@@ -17,7 +19,22 @@ from archspec.resolve import Spec
 from archspec.summary import Summary
 from archspec.version import __version__
 
+if TYPE_CHECKING:
+    from archspec.execution.step import TrainingStep
+
 __all__ = [
-    "Graph", "Node", "Problem", "Report", "Span", "Spec", "SpecError", "Summary", "__version__", "build", "check",
-    "compile", "define", "expand", "load", "loads", "op", "summarize",
+    "Graph", "Node", "Problem", "Report", "Span", "Spec", "SpecError", "Summary", "TrainingStep", "__version__",
+    "build", "check", "compile", "define", "expand", "load", "loads", "op", "summarize",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # type checkers are to know which names there are
+
+    def __getattr__(name: str) -> Any:
+        if name == "TrainingStep":  # needs torch
+            from archspec.execution.step import TrainingStep
+
+            return TrainingStep
+        raise AttributeError(f"module 'archspec' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

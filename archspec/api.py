@@ -80,8 +80,8 @@ def build(
 def compile(
     model: SpecLike | Graph | Network, mode: Mode = "regional", *, channels_last: bool | None = None,
     checkpoint: Checkpoint | None = None, memory: int | None = None, batch: int | None = None,
-    dynamic: bool | None = None, options: Mapping[str, Any] | None = None, device: torch.device | str | None = None,
-    dtype: torch.dtype | None = None,
+    dynamic: bool | None = None, options: Mapping[str, Any] | None = None, cuda_graphs: bool = False,
+    device: torch.device | str | None = None, dtype: torch.dtype | None = None,
 ) -> Network:  # fmt: skip
     """A network that runs compiled by torch.compile: the one given, in place, or one built from a spec or graph.
 
@@ -101,8 +101,14 @@ def compile(
     mode "regional") and on the network are honoured. The result's `execution` says how it runs; copies of it run
     eagerly. `device` and `dtype` are `build`'s, and belong to specs and graphs only.
 
+    `cuda_graphs`, over any mode: evaluation without gradients is captured, once for each shape, dtype and layout of
+    its input (16 at most), and replayed with one launch; weights changed in place count, and weights moved or
+    replaced are captured again. In evaluation with gradients it raises `RuntimeError`, and what waits for the GPU
+    raises `CaptureError`; training runs as without it (`archspec.TrainingStep` captures whole steps). Hooks on all
+    modules but the network itself are refused.
+
     Raises `SpecError` for a bad spec, `ValueError` for options that do not go together, a memory budget that cannot
-    be met, and a network without blocks in mode "regional".
+    be met, a network without blocks in mode "regional", and CUDA graphs for a network that is not on one GPU.
     """
     from archspec.compiler.lower import Network
     from archspec.execution.network import run_as
@@ -115,7 +121,7 @@ def compile(
         network = build(model, device=device, dtype=dtype)
     return run_as(
         network, mode, channels_last=channels_last, checkpoint=checkpoint, memory=memory, batch=batch,
-        dynamic=dynamic, options=options,
+        dynamic=dynamic, options=options, cuda_graphs=cuda_graphs,
     )  # fmt: skip
 
 

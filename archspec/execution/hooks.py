@@ -1,8 +1,8 @@
-"""Hooks inside compiled code: refused, since compiled code would drop them in silence.
+"""Hooks inside compiled or captured code: refused, since it would drop them in silence.
 
 torch.compile inlines the modules of a compiled region. A hook registered on one of them before compiling is traced
-once; one registered afterwards is never called, and nothing says so. Hooks on a block that is compiled as a region, or
-on the network, run outside of compiled code and are honoured.
+once; one registered afterwards is never called, and nothing says so. A captured CUDA graph runs no Python at all. Hooks
+on a block that is compiled as a region, or on the network, run outside and are honoured.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Any
 
 from torch import nn
 
+from archspec.compiler.gates import DrawGates
+
 KINDS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 
 class SealedHooks(OrderedDict[int, Any]):
-    """A module's hooks of one kind while compiled code inlines it: none, and none can be added."""
+    """A module's hooks of one kind while compiled or captured code inlines it: none, and none can be added."""
 
     def __init__(self, address: str, outside: str) -> None:
         super().__init__()
@@ -25,8 +27,8 @@ class SealedHooks(OrderedDict[int, Any]):
 
     def __setitem__(self, key: int, value: Any) -> None:
         raise RuntimeError(
-            f"a hook on '{self._address}' would never be called: compiled code inlines it. Hook {self._outside}, or "
-            f"run archspec.compile(network, mode='eager') first"
+            f"a hook on '{self._address}' would never be called: compiled or captured code inlines it. "
+            f"Hook {self._outside}, or run archspec.compile(network, mode='eager') first"
         )
 
     def __reduce__(self) -> Any:
@@ -43,14 +45,19 @@ def inlined(root: nn.Module, address: str, outside: str) -> Iterable[tuple[str, 
             yield name, module, outside
 
 
+def has_hooks(module: nn.Module) -> bool:
+    """Whether a module has hooks, other than a network's own draws of stochastic depth."""
+    return any(type(hook) is not DrawGates for kind in KINDS for hook in getattr(module, kind).values())
+
+
 def check(modules: Iterable[tuple[str, nn.Module, str]]) -> None:
-    """Raises `ValueError` naming every module whose hooks compiled code would drop."""
-    hooked = {name: outside for name, module, outside in modules if any(getattr(module, kind) for kind in KINDS)}
+    """Raises `ValueError` naming every module whose hooks compiled or captured code would drop."""
+    hooked = {name: outside for name, module, outside in modules if has_hooks(module)}
     if hooked:
         names = ", ".join(list(hooked)[:5]) + (f" and {len(hooked) - 5} more" if len(hooked) > 5 else "")
         raise ValueError(
-            f"compiled code would not call the hooks on {names}: remove them, hook {next(iter(hooked.values()))} "
-            f"instead, or use mode='eager'"
+            f"compiled or captured code would not call the hooks on {names}: remove them, "
+            f"hook {next(iter(hooked.values()))} instead, or use mode='eager' without CUDA graphs"
         )
 
 

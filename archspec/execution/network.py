@@ -25,6 +25,8 @@ from archspec.compiler.outline import outline
 from archspec.execution import hooks
 from archspec.execution.checkpointing import Checkpointed
 from archspec.execution.compiled import compile_regions, compile_whole, uncompile_regions
+from archspec.execution.cuda_graphs import CapturedForward
+from archspec.execution.recorder import device_of
 from archspec.graph import Graph
 
 Mode: TypeAlias = Literal["eager", "regional", "whole"]
@@ -47,12 +49,14 @@ class Execution:
     """Forwards compiled: one per structural signature of blocks, or the network's own."""
     eager: int
     """Operators outside of blocks, which run uncompiled."""
+    cuda_graphs: bool = False
+    """Whether inference replays captured CUDA graphs."""
 
 
 def run_as(
     network: Network, mode: Mode, *, channels_last: bool | None = None, checkpoint: Checkpoint | None = None,
     memory: int | None = None, batch: int | None = None, dynamic: bool | None = None,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None, cuda_graphs: bool = False,
 ) -> Network:  # fmt: skip
     """Has a network run in a mode, in place, and returns it; see `archspec.compile`. Raises `ValueError`."""
     if mode not in get_args(Mode):
@@ -60,7 +64,9 @@ def run_as(
     graph = network.architecture
     size = next((parameter.element_size() for parameter in network.parameters()), 4)
     budget, segments = recomputation(graph, mode, checkpoint, memory, batch, size)
-    sealed = list(_inlined(network, mode))
+    if cuda_graphs:
+        device_of(network)
+    sealed = list(_inlined(network, "whole" if cuda_graphs else mode))
     hooks.check(sealed)
     rank = len(graph.input.shape) - 1
     layout = LAYOUTS.get(rank) if (mode != "eager" if channels_last is None else channels_last) else None
@@ -76,9 +82,10 @@ def run_as(
     if layout is not None:
         network.to(memory_format=layout)  # type: ignore[call-overload]
     hooks.seal(sealed)
-    if body is not None or layout is not None:
-        network.__dict__["forward"] = partial(_forward, network, network.code, body, layout)
-    network.__dict__["execution"] = Execution(mode, layout is not None, budget, segments, kinds, eager)
+    if body is not None or layout is not None or cuda_graphs:
+        forward = partial(_forward, network, network.code, body, layout)
+        network.__dict__["forward"] = CapturedForward(network, forward, layout) if cuda_graphs else forward
+    network.__dict__["execution"] = Execution(mode, layout is not None, budget, segments, kinds, eager, cuda_graphs)
     return network
 
 
@@ -137,7 +144,7 @@ def _forward(
 
 
 def _inlined(network: Network, mode: Mode) -> Iterator[tuple[str, nn.Module, str]]:
-    """The modules whose calls compiled code inlines, and what can be hooked in place of each."""
+    """The modules whose calls compiled or captured code inlines, and what can be hooked in place of each."""
     if mode == "whole":
         yield from hooks.inlined(network, "", "the network")
     elif mode == "regional":
