@@ -85,7 +85,8 @@ class _Network:
         else:
             rows = self.memo.rows.get(epoch) if self.memo else None
             if rows is None:
-                rows = stage_table(document.stages, params, self.builder.problems)
+                rank = len(start.shape) - 1 if start else None
+                rows = stage_table(document.stages, params, self.builder.problems, rank)
                 if self.memo and not self.builder.problems:
                     self.memo.rows[epoch] = rows
             signal = self.stages(self.truncated(rows), signal)

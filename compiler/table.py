@@ -39,8 +39,8 @@ class Row:
         return positions.middle
 
 
-def stage_table(stages: Stages, params: Mapping[str, Any], problems: Problems) -> list[Row]:
-    """The rows of the table; empty, having told why, if it cannot be made out."""
+def stage_table(stages: Stages, params: Mapping[str, Any], problems: Problems, rank: int | None = None) -> list[Row]:
+    """The rows of the table; empty, having told why, if it cannot be made out. Strides have `rank` sizes, if known."""
     columns: dict[str, Expr] = {"repeat": stages.repeat, "stride": stages.stride, **(stages.__pydantic_extra__ or {})}
     _check_names(columns, params, problems)
     # `stage` and `stages` make a column depend on its row, as another column does.
@@ -72,7 +72,7 @@ def stage_table(stages: Stages, params: Mapping[str, Any], problems: Problems) -
         return []
     order = _order(columns, lists, problems)
     rows = [
-        _row(number, count, stages, columns, order, lists, shared, params, problems)
+        _row(number, count, stages, columns, order, lists, shared, params, problems, rank)
         for number in range(1, count + 1)
     ]  # fmt: skip
     return [row for row in rows if row is not None] if all(rows) else []
@@ -103,6 +103,7 @@ def _order(columns: Mapping[str, Expr], lists: Mapping[str, Any], problems: Prob
 def _row(
     number: int, count: int, stages: Stages, columns: Mapping[str, Expr], order: list[str],
     lists: Mapping[str, list[Any]], shared: Mapping[str, Any], params: Mapping[str, Any], problems: Problems,
+    rank: int | None,
 ) -> Row | None:  # fmt: skip
     scope: dict[str, Any] = {**params, "stage": number, "stages": count}
     for name in order:
@@ -124,7 +125,7 @@ def _row(
         return label, own or columns[name].span
 
     repeat = _blocks_of(values["repeat"], *place("repeat"), problems)
-    values["stride"] = _stride(values["stride"], *place("stride"), problems)
+    values["stride"] = _stride(values["stride"], *place("stride"), problems, rank)
     if repeat is None or values["stride"] is UNKNOWN:
         return None
     choice = stages.blocks[number - 1 if len(stages.blocks) > 1 else 0]
@@ -157,13 +158,15 @@ def _blocks_of(value: Any, stage: str, span: Span | None, problems: Problems) ->
     return int(count)
 
 
-def _stride(value: Any, stage: str, span: Span | None, problems: Problems) -> Any:
+def _stride(value: Any, stage: str, span: Span | None, problems: Problems, rank: int | None) -> Any:
     if value is UNKNOWN:
         return UNKNOWN
     try:
         sizes = [whole(size) for size in value] if isinstance(value, list) else [whole(value)]
         if min(sizes, default=0) < 1:
             raise ValueError(f"must be positive, not {show(value)}")
+        if isinstance(value, list) and rank is not None and len(sizes) != rank:
+            raise ValueError(f"{show(value)} has {len(sizes)} sizes for {rank} spatial dimensions")
     except ValueError as error:
         problems.add(f"the stride of {stage} {error}", span)
         return UNKNOWN

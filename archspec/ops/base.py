@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from archspec.expressions import show
 
@@ -59,9 +59,24 @@ def _per_dimension(least: int) -> Any:
         sizes = tuple(one(entry) for entry in value)
         if not 2 <= len(sizes) <= 3:
             raise ValueError(f"takes one number, or one per dimension (2 or 3), not {show(list(value))}")
-        return sizes[0] if len(set(sizes)) == 1 else sizes
+        return sizes
 
     return check
+
+
+class Alike(int):
+    """One number for every dimension, written once for each: [3, 3] is 3, but for two dimensions only."""
+
+    dimensions: int
+
+    @staticmethod
+    def of(sizes: Any) -> Any:
+        """Equal sizes as one number; anything else as it is."""
+        if not isinstance(sizes, tuple) or len(set(sizes)) > 1:
+            return sizes
+        number = Alike(sizes[0])
+        number.dimensions = len(sizes)
+        return number
 
 
 def _finite(value: Any) -> Any:
@@ -87,8 +102,10 @@ def _optional(check: Any) -> Any:
 
 
 Count = Annotated[int, BeforeValidator(_at_least(1))]
-PerDimension = Annotated[int | tuple[int, ...], BeforeValidator(_per_dimension(1))]
-Padding = Annotated[int | tuple[int, ...] | None, BeforeValidator(_optional(_per_dimension(0)))]
+PerDimension = Annotated[int | tuple[int, ...], BeforeValidator(_per_dimension(1)), AfterValidator(Alike.of)]
+Padding = Annotated[
+    int | tuple[int, ...] | None, BeforeValidator(_optional(_per_dimension(0))), AfterValidator(Alike.of)
+]
 Number = Annotated[float, BeforeValidator(_finite)]
 OptionalNumber = Annotated[float | None, BeforeValidator(_optional(_finite))]
 Probability = Annotated[float, BeforeValidator(_probability)]
@@ -213,8 +230,10 @@ class Operator(BaseModel):
 
 def per_dimension(value: int | Sequence[int], rank: int, what: str) -> Shape:
     """One number per spatial dimension. Raises `ShapeError` if as many are not given."""
-    if isinstance(value, int):
+    if type(value) is int:
         return (value,) * rank
+    value = (int(value),) * value.dimensions if isinstance(value, Alike) else value
+    assert not isinstance(value, int)
     if len(value) != rank:
         raise ShapeError(f"{what} {list(value)} has {len(value)} sizes for {rank} spatial dimensions")
     return tuple(value)

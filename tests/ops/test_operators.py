@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+import pickle
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -532,6 +534,17 @@ def test_values_that_mean_nothing_are_refused(key: str, fields: dict[str, Any]) 
 def test_whole_floats_and_equal_sizes_are_the_same_operator() -> None:
     conv = BY_KEY["conv"]
     assert conv(out=96.0, kernel=[3, 3], stride=(2, 2)) == conv(out=96, kernel=3, stride=2)
+
+
+@pytest.mark.parametrize("copied", [lambda op: op, copy.deepcopy, lambda op: pickle.loads(pickle.dumps(op))])
+def test_equal_sizes_are_one_number_for_as_many_dimensions_as_are_written(copied: Callable[[Any], Any]) -> None:
+    listed, single = copied(BY_KEY["conv"](out=4, kernel=[3, 3], stride=[1, 1])), BY_KEY["conv"](out=4, kernel=3)
+    assert listed.written() == single.written()
+    assert (hash(listed), repr(listed), listed.label()) == (hash(single), repr(single), single.label())
+    assert listed.shape(((3, 8, 8),)) == (4, 8, 8)
+    assert listed.call(((3, 8, 8),)) == single.call(((3, 8, 8),))
+    with pytest.raises(ShapeError, match=r"kernel \[3, 3\] has 2 sizes for 3 spatial dimensions"):
+        listed.shape(((3, 8, 8, 8),))
 
 
 # --- windows ----------------------------------------------------------------------------------------------------------
