@@ -1,0 +1,294 @@
+"""Stochastic depth in built networks: dropped blocks are not executed, and everything else is as the paper has it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from networks import graph_of
+from reference.stochastic_depth import StochasticResNet
+from torch import Tensor, nn
+
+import archspec
+from archspec.compiler.gates import DrawGates
+from archspec.compiler.layers import DropPath
+from archspec.compiler.lower import Network, blocks
+
+COUNTS = (3, 4)
+BRANCHES = {
+    "basic": "[conv: {out: width, kernel: 3, stride: stride}, bn, relu, conv: {out: width, kernel: 3}, bn]",
+    "pre": "[bn, relu, conv: {out: width, kernel: 3, stride: stride}, bn, relu, conv: {out: width, kernel: 3}]",
+}
+
+
+@pytest.fixture(autouse=True)
+def double() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def text_of(kind: str = "basic", drop_path: str = "survival: 0.3") -> str:
+    after = ", after: [relu]" if kind == "basic" else ""
+    return (
+        "archspec: 1\nname: small\ninput: {channels: 3, size: [8, 8]}\nstem: [conv: {out: 4, kernel: 3}, bn, relu]\n"
+        f"stages: {{repeat: {list(COUNTS)}, width: [4, 8], stride: [1, 2], blocks: block}}\n"
+        f"blocks: {{block: {{branch: {BRANCHES[kind]}, shortcut: B{after}}}}}\n"
+        f"head: [global_avg_pool, linear: {{out: 3}}]\n" + (f"drop_path: {{{drop_path}}}\n" if drop_path else "")
+    )
+
+
+def small(kind: str = "basic", drop_path: str = "survival: 0.3", granularity: Any = "block") -> Network:
+    torch.manual_seed(0)
+    return archspec.build(graph_of(text_of(kind, drop_path)), granularity=granularity)
+
+
+def batch() -> Tensor:
+    return torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def gates(network: nn.Module) -> dict[str, DropPath]:
+    """Drop paths by the addresses of their blocks, which draw in this order."""
+    found = {name: module for name, module in network.named_modules() if isinstance(module, DropPath)}
+    return {name.removesuffix(".branch.drop_path"): found[name] for name in sorted(found)}
+
+
+def choose(network: Network, *dropped: str) -> None:
+    """Drops these blocks, and no others, from now on."""
+    network._forward_pre_hooks.clear()
+    assert set(dropped) <= set(gates(network))
+    for address, gate in gates(network).items():
+        gate.kept = address not in dropped
+
+
+def step(network: nn.Module, x: Tensor, *more: Any) -> Tensor:
+    """Outputs of a training step, whose gradients stay with the parameters."""
+    network.zero_grad()
+    y: Tensor = network(x, *more)
+    (y * y.detach().cos()).sum().backward()
+    return y.detach()
+
+
+def assert_gradients(ours: nn.Module, theirs: nn.Module) -> None:
+    """The same gradients, and none in the same places."""
+    expected = dict(theirs.named_parameters())
+    for name, parameter in ours.named_parameters():
+        if expected[name].grad is None:
+            assert parameter.grad is None, name
+        else:
+            torch.testing.assert_close(parameter.grad, expected[name].grad)
+
+
+def drawn(count: int, seed: int) -> list[float]:
+    return torch.rand(count, generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+@pytest.mark.parametrize("rescale", [False, True])
+@pytest.mark.parametrize("kind", BRANCHES)
+def test_it_is_the_hand_written_network(kind: str, rescale: bool) -> None:
+    ours = small(kind, f"survival: 0.3, rescale: {str(rescale).lower()}")
+    theirs = StochasticResNet(COUNTS, kind == "pre", rescale, last=0.3)
+    theirs.load_state_dict(ours.state_dict())
+    x, steps = batch(), [0] * sum(COUNTS)
+    for seed in range(8):
+        numbers = drawn(sum(COUNTS), seed)
+        kept = [number < block.survival for number, block in zip(numbers, theirs.blocks, strict=True)]
+        steps = [count + keep for count, keep in zip(steps, kept, strict=True)]
+        torch.manual_seed(seed)
+        torch.testing.assert_close(step(ours, x), step(theirs, x, kept))
+        assert_gradients(ours, theirs)
+        for block, keep in zip(theirs.blocks, kept, strict=True):
+            assert (block.branch.conv1.weight.grad is None) is not keep
+    assert min(steps) < 8
+    norms = {name: int(value) for name, value in ours.state_dict().items() if name.endswith("num_batches_tracked")}
+    assert [norms[f"{address}.branch.bn2.num_batches_tracked"] for address in gates(ours)] == steps
+    for key, value in theirs.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[key], value)
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x, kept))
+
+
+def test_a_seed_repeats_the_draws() -> None:
+    network, x = small(), batch()
+    seen = []
+    for seed in (4, 5, 4):
+        torch.manual_seed(seed)
+        network(x)
+        seen.append([gate.kept for gate in gates(network).values()])
+    assert seen[0] == seen[2] != seen[1]
+
+
+def test_a_generator_of_its_own_leaves_torchs_alone() -> None:
+    network, x = small(), batch()
+    network.drop_generator = torch.Generator().manual_seed(6)
+    before = torch.get_rng_state()
+    for start in (0, 7):  # the second step goes on in the same sequence
+        network(x)
+        for number, gate in zip(drawn(14, 6)[start : start + 7], gates(network).values(), strict=True):
+            assert gate.kept is (number < gate.probability)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_evaluation_draws_nothing() -> None:
+    network = small().eval()
+    before = torch.get_rng_state()
+    assert torch.equal(network(batch()), network(batch()))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert {gate.kept for gate in gates(network).values()} == {None}
+
+
+def test_drops_per_sample_are_drawn_by_each_block() -> None:
+    ours = small("basic", "survival: 0.3, unit: sample")
+    theirs = StochasticResNet(COUNTS, False, False, last=0.3)
+    theirs.load_state_dict(ours.state_dict())
+    assert not ours._forward_pre_hooks
+    assert all(cls.bypass_graph is None for cls in map(type, blocks(ours).values()))
+    torch.manual_seed(8)
+    y = step(ours, batch())
+    torch.manual_seed(8)
+    masks = [(torch.rand(4) < block.survival).double() for block in theirs.blocks]
+    torch.testing.assert_close(y, step(theirs, batch(), masks))
+    assert_gradients(ours, theirs)
+
+
+@pytest.mark.parametrize("kind", BRANCHES)
+def test_by_operators_outputs_and_gradients_are_the_same(kind: str) -> None:
+    """There a dropped branch is computed, and then replaced by zeros."""
+    ours, theirs, x = small(kind), small(kind, granularity="op"), batch()
+    for seed in range(4):
+        results = []
+        for network in (ours, theirs):
+            torch.manual_seed(seed)
+            results.append(step(network, x))
+        assert torch.equal(*results)
+        assert_gradients(ours, theirs)
+    assert {int(block.branch.bn1.num_batches_tracked) for block in theirs.stage2.children()} == {4}
+
+
+def test_survival_of_nothing_and_of_everything() -> None:
+    x = batch()
+    never = small(drop_path="survival: 0, decay: constant")
+    theirs = StochasticResNet(COUNTS, False, False, last=0)
+    theirs.load_state_dict(never.state_dict())
+    torch.testing.assert_close(step(never, x), step(theirs, x, [False] * 7))
+    assert_gradients(never, theirs)
+    always, plain = small(drop_path="survival: 1"), small(drop_path="")
+    assert torch.equal(step(always, x), step(plain, x))
+    assert_gradients(always, plain)
+
+
+def test_another_survival_probability_counts() -> None:
+    network = small(drop_path="survival: 1")
+    gates(network)["stage2.1"].set_survival(0)
+    network(batch())
+    assert [address for address, gate in gates(network).items() if gate.dropped] == ["stage2.1"]
+
+
+def test_a_dropped_block_returns_its_input() -> None:
+    network, x = small("pre"), torch.randn(2, 4, 8, 8)
+    choose(network, "stage1.1")
+    assert network.get_submodule("stage1.1")(x) is x
+
+
+def test_a_dropped_block_overwrites_nothing() -> None:
+    network, x = small(), torch.randn(2, 4, 8, 8)
+    choose(network, "stage1.1")
+    before = x.clone()
+    y = network.get_submodule("stage1.1")(x)
+    assert torch.equal(x, before)
+    assert torch.equal(y, x.relu())
+    assert not torch.equal(y, x)
+    assert "inplace" in str(type(network.get_submodule("stage1.1")).fx_graph)  # where it is not dropped
+
+
+def test_a_block_frozen_in_evaluation_is_not_dropped() -> None:
+    network, x = small(), torch.randn(2, 4, 8, 8)
+    theirs = StochasticResNet(COUNTS, False, False, last=0.3)
+    theirs.load_state_dict(network.state_dict())
+    choose(network, "stage1.1")
+    block = network.train().get_submodule("stage1.1").eval()
+    torch.testing.assert_close(block(x), theirs.blocks[1].eval()(x, False))
+
+
+def test_levels_still_join_a_dropped_block() -> None:
+    graph = archspec.expand(archspec.load("ror3_110_sd", depth=32, **{"input.size": [8, 8]}))
+    network = archspec.build(graph)
+    choose(network, "stage3.4")
+    x, level, root = (torch.randn(2, 64, 2, 2) for _ in range(3))
+    assert torch.equal(network.get_submodule("stage3.4")(x, level, root), (x + level + root).relu())
+    network(torch.randn(2, 3, 8, 8)).sum().backward()
+    assert network.get_submodule("stage3.4.branch.conv1").weight.grad is None
+    assert network.get_submodule("levels.root.conv").weight.grad.any()
+
+
+def test_what_drops_is_not_executed() -> None:
+    network, fired = small(), []
+    for name, module in network.named_modules():
+        if ".branch." in name:
+            module.register_forward_hook(lambda *_, name=name: fired.append(name))
+    choose(network, "stage1.2", "stage2.0")
+    network(batch())
+    assert {name.partition(".branch")[0] for name in fired} == set(gates(network)) - {"stage1.2", "stage2.0"}
+    assert len(fired) == 5 * 5  # two convolutions and norms, and the drop path
+
+
+def test_drops_are_as_frequent_as_the_decay_says() -> None:
+    network = archspec.build(graph_of(text_of()), device="meta")
+    (draw,) = network._forward_pre_hooks.values()
+    torch.manual_seed(10)
+    total = 4000
+    seen = []
+    for _ in range(total):
+        draw(network, ())
+        seen.append([gate.kept for gate in gates(network).values()])
+    kept = torch.tensor(seen, dtype=torch.float64)
+    survival = 1 - torch.arange(1, 8) / 7 * 0.7
+    assert ((kept.mean(0) - survival).abs() < 4 * (survival * (1 - survival) / total).sqrt()).all()
+    together = torch.corrcoef(kept.T) - torch.eye(7)
+    assert together.abs().max() < 4 / total**0.5  # each for itself
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])
+@pytest.mark.parametrize("granularity", ["block", "op"])
+def test_copies_draw_too(copied: Callable[[Network], Network], granularity: Any) -> None:
+    network, x = small(granularity=granularity), batch()
+    network.drop_generator = torch.Generator().manual_seed(3)
+    network(x)
+    twin = copied(network)
+    assert [type(hook) for hook in twin._forward_pre_hooks.values()] == [DrawGates]
+    assert [gate.kept for gate in gates(twin).values()] == [gate.kept for gate in gates(network).values()]
+    assert not set(gates(twin).values()) & set(gates(network).values())
+    assert torch.equal(step(network, x), step(twin, x))  # each goes on in a sequence of its own
+    assert_gradients(network, twin)
+    assert {gate.kept for gate in gates(twin).values()} == {True, False}
+
+
+@pytest.mark.parametrize("kind", BRANCHES)
+def test_compiled_as_a_whole_it_trains(kind: str) -> None:
+    network, x = small(kind), batch()
+    network(x)  # what an eager step has drawn says nothing of the next
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.02)
+    losses = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        loss = (compiled(x) - 1).square().mean()
+        loss.backward()
+        assert not any(parameter.grad is None for parameter in network.parameters())  # dropped: times zero
+        optimizer.step()
+        losses.append(loss.item())
+    assert {gate.kept for gate in gates(network).values()} == {None}
+    assert losses[-1] < losses[0]
+
+
+def test_a_step_draws_before_anything_else_does() -> None:
+    """So that what else is random does not depend on where in the network it lies."""
+    text = text_of().replace("bn, relu]\n", "bn, relu, dropout: {p: 0.5}]\n", 1)
+    network = archspec.build(graph_of(text))
+    torch.manual_seed(3)
+    network(batch())
+    for number, gate in zip(drawn(7, 3), gates(network).values(), strict=True):
+        assert gate.kept is (number < gate.probability)
