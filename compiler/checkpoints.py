@@ -14,6 +14,7 @@ from archspec.compiler.analysis.tape import Tape, tape
 from archspec.compiler.analysis.training import Run, simulate
 from archspec.compiler.outline import Unit, outline
 from archspec.graph import Graph
+from archspec.training_text import size_text
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,3 @@ def _least(graph: Graph, record: Tape, planner: Planner) -> tuple[Sequence[Run],
     for runs in plans:
         best = min(best, (simulate(record, runs)[1], planner.macs(runs), runs), key=lambda plan: plan[:2])
     return best[2], best[0]
-
-
-def size_text(size: int) -> str:
-    """Bytes for people: 1.50 GiB."""
-    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
-        if size >= 2**power:
-            return f"{size / 2**power:.2f} {unit}"
-    return f"{size} bytes"

@@ -11,6 +11,7 @@ import click
 from archspec import api, resolve, zoo
 from archspec.cli.report import print_summary
 from archspec.cli.shared import console, load, problems, spec_options, working
+from archspec.cli.training import asked, training_options
 
 
 @click.command()
@@ -25,16 +26,23 @@ from archspec.cli.shared import console, load, problems, spec_options, working
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print a Markdown table.")
 @click.option("--latex", "form", flag_value="latex", help="Print a LaTeX table (booktabs).")
-def summary(spec: str, settings: tuple[str, ...], trust: bool, depth: str, form: str | None) -> None:
+@training_options
+def summary(
+    spec: str, settings: tuple[str, ...], trust: bool, depth: str, form: str | None, **training: Any
+) -> None:  # fmt: skip
     """Print a network's table of stages or operators, without torch."""
+    question = asked(**training)
+    if question and (depth == "op" or form in ("markdown", "latex")):
+        raise click.UsageError("--train is told below the table of stages, or with --json")
     with problems():
         graph = api.expand(load(spec, settings, trust))
     from archspec import tables
 
     counted = api.summarize(graph)
+    predicted = question.of(graph) if question else None
     if form == "json":
         data = graph.to_dict() if depth == "op" else counted.to_dict()
-        click.echo(json.dumps(data, indent=1))
+        click.echo(json.dumps(data | ({"training": predicted.data} if predicted else {}), indent=1))
         return
     if depth == "op":
         header: Sequence[str] = tables.OP_HEADER
@@ -48,6 +56,8 @@ def summary(spec: str, settings: tuple[str, ...], trust: bool, depth: str, form:
         console().print(tables.rich_table(counted.name, header, rows, total))
     else:
         print_summary(counted, None)
+        for label, text in predicted.lines if predicted else ():
+            click.echo(f"{label:<12} {text}")
 
 
 @click.command()
