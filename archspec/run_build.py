@@ -57,8 +57,8 @@ class Built:
             return [*told, "forward    not run: the meta device holds no data"]
         if self.mode == "regional":
             plural = "s" if self.compiled != 1 else ""
-            outside = f"{self.eager} operator{'s' if self.eager != 1 else ''} outside of blocks"
-            told.append(f"compiled   {self.compiled} kind{plural} of block; {outside} run eagerly")
+            eager = "nothing runs" if not self.eager else f"operators outside of blocks, {self.eager}, run"
+            told.append(f"compiled   {self.compiled} kind{plural} of block; {eager} eagerly")
         elif self.mode == "whole":
             told.append("compiled   the forward as one graph; nothing runs eagerly")
         run = self.run

@@ -14,6 +14,18 @@ from archspec.cli.shared import load, problems, spec_options, working
 
 if TYPE_CHECKING:
     from archspec.compiler.lower import Granularity
+    from archspec.execution.network import Mode
+
+
+class _CompileMode(click.ParamType[str]):
+    """A mode that compiles. A bare --compile takes the word after it, which may be the spec: say so."""
+
+    name = "[regional|whole]"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in ("regional", "whole"):
+            self.fail(f"{value!r} is neither regional nor whole; SPEC goes before a bare --compile", param, ctx)
+        return value
 
 
 @click.command()
@@ -30,7 +42,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="What a node of the GraphModule is.",
 )
-@click.option("--compile", "compiled", is_flag=True, help="torch.compile, once per structural signature.")
+@click.option(
+    "--compile",
+    "mode",
+    type=_CompileMode(),
+    is_flag=False,
+    flag_value="regional",
+    help="torch.compile: regional (meant if nothing follows) compiles each kind of block once, whole all as one graph.",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -41,14 +60,14 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def build(
     spec: str, settings: tuple[str, ...], trust: bool, device: str, dtype: str, batch: int,
-    granularity: Granularity, compiled: bool, out: Path, as_json: bool,
+    granularity: Granularity, mode: Mode | None, out: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Compile a spec, count it, prove its claims and run a forward pass.
 
     Writes the resolved spec, the graph, the summary and a standalone model.py under OUT/<name>/.
     """
-    if compiled and granularity == "op":
-        raise click.UsageError("--compile works by block: leave out --granularity op")
+    if mode == "regional" and granularity == "op":
+        raise click.UsageError("--compile works by block: leave out --granularity op, or give --compile whole")
     with problems():
         loaded = load(spec, settings, trust)
         report = api.check(loaded)
@@ -57,12 +76,16 @@ def build(
         print_summary(summary, report)
     with working("loading torch"):
         from archspec.artifacts import write_artifacts
+        from archspec.execution.compiled import CompileError
         from archspec.run_build import build_and_run
     try:
-        built = build_and_run(report.graph, device, dtype, batch, granularity, compiled, working)
+        built = build_and_run(report.graph, device, dtype, batch, granularity, mode or "eager", working)
         files = write_artifacts(out / loaded.name, loaded, report.graph, summary)
     except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from None
+    except CompileError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(1) from None
     except RuntimeError as error:
         click.echo(f"torch could not run it: {str(error).splitlines()[0]}", err=True)
         raise SystemExit(1) from None

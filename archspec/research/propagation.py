@@ -83,7 +83,7 @@ def probe(
     """
     import torch
 
-    from archspec.compiler.runtime import pick_device
+    from archspec.execution.device import pick_device
 
     graph = spec if isinstance(spec, Graph) else api.expand(_resized(spec, size))
     start = time.perf_counter()

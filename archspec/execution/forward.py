@@ -1,4 +1,4 @@
-"""Running a network: choosing a device, compiling by region, one measured forward pass."""
+"""One measured forward pass: what `archspec build` tells. `archspec.bench` measures with more care."""
 
 from __future__ import annotations
 
@@ -10,37 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from archspec.compiler.lower import Network, blocks
-
-DTYPES = {
-    "float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16,
-}  # fmt: skip
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of a name; `auto` takes CUDA where there is one. Raises `ValueError` for what is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        if device.type != "meta":
-            torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"the device '{name}' cannot be used: {str(error).splitlines()[0]}") from None
-    return device
-
-
-def compile_regions(network: Network) -> int:
-    """Compiles each block of a network in place, once per structural signature; returns how many there are.
-
-    A block that cannot be compiled whole raises when it first runs: nothing falls back to eager in silence.
-    """
-    found = blocks(network)
-    if not found:
-        raise ValueError("regional compilation needs a network built at block granularity")
-    for block in found.values():
-        block.compile(fullgraph=True)
-    return len({type(block) for block in found.values()})
+from archspec.compiler.lower import Network
 
 
 @dataclass(frozen=True)
@@ -66,20 +36,24 @@ class Run:
 def run_forward(network: Network, device: torch.device, dtype: torch.dtype, batch: int) -> Run:
     """Runs a network in evaluation mode on random input: once to warm up, then up to five times within two seconds.
 
-    Raises what torch raises, out of memory among it.
+    Raises what torch raises, out of memory among it, and `CompileError`.
     """
     shape = (batch, *network.architecture.input.shape)
     x = torch.randn(shape, device=device, dtype=dtype)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     network.eval()
-    with torch.inference_mode():
-        start = time.perf_counter()
+    output: torch.Tensor | dict[str, torch.Tensor] = {}
+
+    def forward() -> None:
+        nonlocal output
         output = network(x)
-        first = time.perf_counter() - start
-        times = [_timed(lambda: network(x), device)]
+
+    with torch.inference_mode():
+        first = _timed(forward, device)
+        times = [_timed(forward, device)]
         while len(times) < 5 and sum(times) < 2:
-            times.append(_timed(lambda: network(x), device))
+            times.append(_timed(forward, device))
     shapes = output if isinstance(output, dict) else {next(iter(network.architecture.outputs)): output}
     outputs = {name: tuple(value.shape) for name, value in shapes.items()}
     kind, median = str(dtype).removeprefix("torch."), statistics.median(times)
