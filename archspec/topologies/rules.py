@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random as _random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from archspec.compiler.levels import level_spans
@@ -92,7 +92,7 @@ def cross_stage(
     wanted = _whole(count, "count", least=0)
     if wanted > len(pairs):
         raise RuleError(f"there are {len(pairs):,} pairs of blocks in different stages, fewer than {wanted:,}")
-    draw = _random.Random(_whole(seed, "seed")).random
+    draw = _draws(seed, points)
     for taken in range(wanted):  # a shuffle's first steps, by draws that are the same on every version of Python
         other = taken + int(draw() * (len(pairs) - taken))
         pairs[taken], pairs[other] = pairs[other], pairs[taken]
@@ -118,15 +118,23 @@ def _stages(points: Sequence[str]) -> list[list[str]]:
     return list(stages.values())
 
 
+def _draws(seed: Any, points: Sequence[str]) -> Callable[[], float]:
+    """Numbers in [0, 1) of a seed, and of the stage that the points begin with: equal stages draw unlike each other."""
+    number, stage = _whole(seed, "seed"), points[1].partition(".")[0] if len(points) > 1 else ""
+    later = stage.startswith("stage") and stage != "stage1"
+    return _random.Random(f"{number}/{stage.removeprefix('stage')}" if later else number).random
+
+
 def random(points: Sequence[str], probability: float, seed: int = 0) -> Iterator[Pair]:
     """Every pair of points two or more apart with a probability: one draw per pair, in lexicographic order.
 
-    The draws are Python's Mersenne Twister, which gives the same numbers on every machine and version. Random graphs as
-    networks: Xie et al., arXiv 1904.01569.
+    The draws are Python's Mersenne Twister, which gives the same numbers on every machine and version. Within stages
+    each draws its own: stage 1 those of the seed, as the whole network does, stage k those of the text "SEED/k". Random
+    graphs as networks: Xie et al., arXiv 1904.01569.
     """
     if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability <= 1:
         raise RuleError("probability must be between 0 and 1")
-    draw = _random.Random(_whole(seed, "seed")).random
+    draw = _draws(seed, points)
     count = len(points)
     for i in range(count):
         for j in [j for j in range(i + 2, count) if draw() < probability]:

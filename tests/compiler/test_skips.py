@@ -343,3 +343,18 @@ def test_a_skip_that_cannot_reach_says_so() -> None:
     assert problem.where == "stage2.0"
     (problem,) = problems_of(spec("[{from: stem, to: stage2.1, join: concat}]"))
     assert "of another size" in problem.message
+
+
+def test_within_stages_random_draws_for_each_stage_anew() -> None:
+    """Stage 1 as the seed alone would, stage k from the text SEED/k."""
+    sizes = {"repeat": "[7, 7, 7]", "width": "[4, 4, 4]", "shortcut": "identity"}
+    text = spec("[{rule: random, probability: p, seed: n, within: stage}]", **sizes).replace("[1, 2]", "1")
+    drawn_by_stage: dict[str, list[tuple[int, int]]] = {}
+    for source, target in added(graph_of(text)):
+        stage, _, end = target.partition(".")
+        start = int(source.partition(".")[2]) + 1 if source.startswith(stage) else 0
+        drawn_by_stage.setdefault(stage, []).append((start, int(end) + 1))
+    for stage, key in (("stage1", 6), ("stage2", "6/2"), ("stage3", "6/3")):
+        draw = random.Random(key).random
+        assert sorted(drawn_by_stage[stage]) == [(i, j) for i in range(8) for j in range(i + 2, 8) if draw() < 0.5]
+    assert len({tuple(sorted(pairs)) for pairs in drawn_by_stage.values()}) == 3
