@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from archspec.errors import Span
+from archspec.errors import Problem, Span
 from archspec.ops import Operator, Shape, Shapes
 from archspec.ops.base import Role
 from archspec.schema import Init
@@ -119,6 +119,7 @@ class Graph:
         outputs: Mapping[str, str],
         init: Init | None = None,
         kinds: Mapping[str, str] | None = None,
+        notes: Iterable[Problem] = (),
     ) -> None:
         self.name = name
         self.nodes: dict[str, Node] = {node.name: node for node in nodes}
@@ -127,6 +128,8 @@ class Graph:
         self.init = init or Init()
         self.kinds = dict(kinds or {})
         """Names of the blocks' definitions (`start`, `basic`) by the blocks' addresses; for display."""
+        self.notes = tuple(notes)
+        """What the spec says to no effect, which is allowed but may not be meant."""
 
     @property
     def input(self) -> Node:

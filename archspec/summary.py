@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from archspec.graph import Graph, Node
@@ -49,6 +49,8 @@ class Summary:
     activations: int
     """Numbers in all outputs of all operators."""
     stages: tuple[Row, ...]
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What the spec says to no effect."""
 
     @property
     def flops(self) -> int:
@@ -69,6 +71,7 @@ def summarize_graph(graph: Graph) -> Summary:
     return Summary(
         graph.name, graph.input.shape, graph.output_shapes(), graph.params, graph.macs, graph.layers,
         graph.weight_layers, sum(row.blocks for row in rows), len(graph) - 1, sum(node.size for node in graph), rows,
+        tuple(note.render() for note in graph.notes),
     )  # fmt: skip
 
 

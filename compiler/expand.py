@@ -10,6 +10,7 @@ from typing import Any
 from archspec import limits
 from archspec.compiler.blocks import Place, expand_block, shortcut_scope
 from archspec.compiler.builder import Builder, Signal
+from archspec.compiler.drop_path import drop_paths
 from archspec.compiler.flat import expand_flat
 from archspec.compiler.levels import LevelSpan, level_spans
 from archspec.compiler.memo import Memo
@@ -19,8 +20,8 @@ from archspec.compiler.references import check_references
 from archspec.compiler.skips import STEM, Edge, skip_edges
 from archspec.compiler.source import input_node
 from archspec.compiler.table import Row, stage_table
-from archspec.errors import Span, SpecError, suggest
-from archspec.expressions import EvaluationError, Poisoned, show
+from archspec.errors import Problem, Span, SpecError, suggest
+from archspec.expressions import EvaluationError, Poisoned
 from archspec.graph import Graph
 from archspec.items import Path
 from archspec.ops import Operator, ShapeError, show_shape
@@ -43,17 +44,18 @@ def expand(spec: Spec, memo: Memo | None = None) -> Graph:
     paths = Paths(spec.document.paths, builder)
     try:
         if spec.document.graph is not None:
-            kinds, end = {}, expand_flat(spec.document, spec.params, start, paths, builder)
+            kinds, notes = {}, []
+            end = expand_flat(spec.document, spec.params, start, paths, builder)
         else:
             network = _Network(spec, builder, paths, memo)
-            kinds, end = network.kinds, network.expand(start)
+            kinds, notes, end = network.kinds, network.notes, network.expand(start)
     except SpecError as error:
         builder.problems.extend(error.problems)
     builder.problems.check()
     headless = spec.document.until is not None
     outputs = output_nodes(spec.document.outputs, end, builder, headless)
     builder.problems.check()
-    return Graph(spec.name, builder.nodes.values(), outputs, spec.document.init, kinds)
+    return Graph(spec.name, builder.nodes.values(), outputs, spec.document.init, kinds, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class _Network:
         self.spec, self.document, self.builder, self.paths = spec, spec.document, builder, paths
         self.memo = memo
         self.kinds: dict[str, str] = {}
+        self.notes: list[Problem] = []
         self.signals: dict[str, Signal] = {}
 
     def expand(self, start: Signal) -> Signal:
@@ -137,11 +140,12 @@ class _Network:
         addresses = [[f"stage{row.number}.{i}" for i in range(count)] for row, count in rows]
         blocks = [address for stage in addresses for address in stage]
         spans = self.level_spans(rows)
-        edges = skip_edges(self.document.skips, addresses, self.spec.params, self.spec.rules, self.builder.problems)
+        document, spec, problems = self.document, self.spec, self.builder.problems
+        edges = skip_edges(document.skips, addresses, spec.params, spec.rules, problems, self.notes)
         if not rows or len(self.builder.problems) > before:
             self.builder.problems.check()
         joins, widenings = self.joins(blocks, spans, edges), _by_target(edges, "concat")
-        drop_paths = self.drop_paths(blocks)
+        drop = drop_paths(self.document.drop_path, blocks, self.spec.params, self.builder)
         span_starts = {blocks[span.first] for span in spans}
         self.signals[STEM] = signal
         for row, count in rows:
@@ -158,7 +162,7 @@ class _Network:
                 joining, kind = joins.get(address, ()), row.block(index)
                 if kind in self.document.blocks:
                     self.kinds[address] = kind
-                make = partial(self.block, row, index, scope, signal, joining, drop_paths.get(address))
+                make = partial(self.block, row, index, scope, signal, joining, drop.get(address))
                 signal = self.kept(address, signal, make, joining)
                 self.signals[address] = signal
         return signal
@@ -267,29 +271,6 @@ class _Network:
         except ValueError as error:
             self.builder.problems.add(f"levels: {error}", levels.m.span)
             return []
-
-    def drop_paths(self, blocks: Sequence[str]) -> dict[str, Operator]:
-        """The stochastic depth of each block: p_l = 1 - (l / L) (1 - p_L) for block l of L where it decays."""
-        rule = self.document.drop_path
-        if rule is None:
-            return {}
-        try:
-            survival = self.builder.evaluate(rule.survival, self.spec.params, "drop_path")
-            if isinstance(survival, bool) or not isinstance(survival, int | float) or not 0 <= survival <= 1:
-                raise ValueError(f"must be between 0 and 1, not {show(survival)}")
-        except Poisoned:
-            return {}
-        except ValueError as error:
-            self.builder.problems.add(f"drop_path: survival {error}", rule.survival.span)
-            return {}
-        total = len(blocks)
-        return {
-            address: self.builder.default(
-                "drop_path", unit=rule.unit, rescale=rule.rescale,
-                survival=1 - (i + 1) / total * (1 - survival) if rule.decay == "linear" else survival,
-            )
-            for i, address in enumerate(blocks)
-        }  # fmt: skip
 
 
 def _edge_join(edge: Edge) -> _Join:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec import limits
-from archspec.errors import Problems, suggest
+from archspec.errors import Problem, Problems, suggest
 from archspec.expressions import EvaluationError, Poisoned
 from archspec.fields import place_of
 from archspec.items import Path
@@ -33,9 +33,14 @@ class Edge:
 
 
 def skip_edges(
-    skips: Sequence[Skip], stages: Sequence[Sequence[str]], params: Mapping[str, Any], rules: Rules, problems: Problems
-) -> list[Edge]:
-    """The edges of a spec over its blocks' addresses by stage: those written, then those that rules add to them."""
+    skips: Sequence[Skip], stages: Sequence[Sequence[str]], params: Mapping[str, Any], rules: Rules, problems: Problems,
+    notes: list[Problem],
+) -> list[Edge]:  # fmt: skip
+    """The edges of a spec over its blocks' addresses by stage: those written, then those that rules add to them.
+
+    Edges are a set, and rules may overlap: a search that draws one rule beside another, or overrides one skip of a rule
+    by hand, would otherwise be at the mercy of chance. What is named first decides; `notes` say what was there already.
+    """
     blocks = [address for stage in stages for address in stage]
     order = {STEM: -1, **{address: i for i, address in enumerate(blocks)}}
     ends = {stage[0].partition(".")[0]: stage[-1] for stage in stages}
@@ -52,12 +57,26 @@ def skip_edges(
     for skip in skips:
         if skip.rule is None:
             continue
-        for edge in _made(skip, stages, order, params, rules, problems):
+        made = _made(skip, stages, order, params, rules, problems)
+        known = [edge for edge in made if (edge.source, edge.target, edge.join) in edges]
+        if known:
+            notes.append(_known_already(known, len(made), skip))
+        for edge in made:
             edges.setdefault((edge.source, edge.target, edge.join), edge)
             if len(edges) > limits.MAX_OPERANDS:
                 problems.add(f"the skips are more than {limits.MAX_OPERANDS:,}", skip.span)
                 problems.check()
     return sorted(edges.values(), key=lambda edge: (order[edge.target], order[edge.source]))
+
+
+def _known_already(known: Sequence[Edge], made: int, skip: Skip) -> Problem:
+    first = f"{known[0].source} -> {known[0].target}"
+    which = f"as {first}" if len(known) > 1 else first
+    message = f"the rule '{skip.rule}' adds {made - len(known)} of its {made} skips: "
+    message += f"{len(known)} {'are' if len(known) > 1 else 'is'} there already ({which})"
+    return Problem(
+        message, skip.span, hint="whatever names a skip first decides on its path: edges, then rules in order"
+    )
 
 
 def _written(skip: Skip, order: Mapping[str, int], ends: Mapping[str, str], problems: Problems) -> Edge | None:

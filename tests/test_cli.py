@@ -187,6 +187,17 @@ def test_the_schema_accepts_the_zoo_and_refuses_slips(small: Path) -> None:
     assert schema["$defs"]["Levels"]["properties"]["m"]["description"]
 
 
+@pytest.mark.parametrize("command", ["check", "summary"])
+def test_what_a_spec_says_to_no_effect_is_noted(command: str, small: Path) -> None:
+    rules = "\nskips: [{rule: dense, path: B}, {rule: every, step: 2, path: B}]\n"
+    small.write_text(SMALL.replace("params: 1409, ", "") + rules)
+    result = run(command, "small.yaml")
+    assert result.exit_code == 0, result.output
+    note = "note: small.yaml:15:33: the rule 'every' adds 0 of its 2 skips: 2 are there already (as stem -> stage1.1)\n"
+    assert note in result.stderr
+    assert "note" not in run(command, "cifar_resnet20").output
+
+
 def test_list_names_the_zoo() -> None:
     rows = json.loads(run("list", "--json").output)
     assert [row["name"] for row in rows] == zoo.names()

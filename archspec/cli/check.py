@@ -34,6 +34,8 @@ def check(specs: tuple[str, ...], trust: bool, as_json: bool) -> None:
             results.append(result)
             if not as_json:
                 click.echo(result["line"], err=not result["ok"])
+                for note in result["notes"]:
+                    click.echo(f"note: {note}", err=True)
     seconds = time.perf_counter() - start
     if as_json:
         click.echo(
@@ -68,9 +70,13 @@ def _checked(reference: str, trust: bool) -> dict[str, Any]:
             "ok": False,
             "claims": [],
             "problems": [p.render() for p in error.problems],
+            "notes": [],
             "line": str(error),
         }
     problems = [problem.render() for claim in report.claims if (problem := claim.problem())]
     held = ", ".join(f"{claim.name} {claim.expected}" for claim in report.claims)
     line = "\n".join(problems) if problems else f"ok  {report.spec.name:<28} {held or 'nothing claimed'}"
-    return {"spec": reference, "ok": report.ok, "claims": claims(report), "problems": problems, "line": line}
+    return {
+        "spec": reference, "ok": report.ok, "claims": claims(report), "problems": problems,
+        "notes": [note.render() for note in report.graph.notes], "line": line,
+    }  # fmt: skip

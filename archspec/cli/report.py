@@ -21,6 +21,8 @@ def print_summary(summary: Summary, report: Report | None) -> None:
     console().print(tables.rich_table(summary.name, tables.STAGE_HEADER, rows, total))
     for label, text in tables.totals(summary):
         click.echo(f"{label:<10} {text}")
+    for note in summary.notes:
+        click.echo(f"note: {note}", err=True)
     if report is not None:
         click.echo(f"{'expect':<10} {_expect_line(report)}")
         for claim in report.claims:
