@@ -66,6 +66,9 @@ class CapturedForward:
                 output = self._replayed(x)
             return _copied(output)
 
+    def __deepcopy__(self, memo: Any) -> None:
+        """A copy of a network runs eagerly: nothing of this goes with it."""
+
     def _drop(self) -> None:
         self._captures: dict[Any, _Capture] = {}
         self._recorder: Recorder | None = None

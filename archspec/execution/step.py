@@ -192,8 +192,8 @@ class TrainingStep:
         for key, slot in list(self._slots.items()):
             if slot.x.device != device:
                 del self._slots[key]
-            elif slot.replay is not None:
-                slot.replay, slot.loss, slot.gradients, slot.warmup = None, None, (), 1
+            else:
+                slot.replay, slot.loss, slot.gradients, slot.warmup = None, None, (), max(slot.warmup, 1)
 
     def _check(self) -> None:
         """Raises `ValueError` for what cannot be captured."""
