@@ -86,7 +86,7 @@ def _choice(name: str, dropping: str, inputs: int) -> Callable[..., Any]:
         f"        return self.bypass({arguments})\n"
         f"    return self.whole({arguments})\n"
     )
-    return _executed(source, name, {})
+    return executed(source, name, {})
 
 
 def emit_call(
@@ -155,10 +155,10 @@ def function_of(graph: fx.Graph, name: str) -> Callable[..., Any]:
     """The forward that torch.fx prints for a graph, under a name of its own; tracebacks show its lines."""
     code = graph.python_code("self")
     source = re.sub(r"def forward\(", f"def {name}(", code.src, count=1)
-    return _executed(source, name, dict(code.globals))
+    return executed(source, name, dict(code.globals))
 
 
-def _executed(source: str, name: str, namespace: dict[str, Any]) -> Callable[..., Any]:
+def executed(source: str, name: str, namespace: dict[str, Any]) -> Callable[..., Any]:
     """The function that a text defines."""
     file = f"<archspec {name}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)

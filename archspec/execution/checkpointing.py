@@ -7,69 +7,39 @@ first saw: the generators' state (torch's checkpoint does that) and the draws of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from archspec.compiler.checkpoints import Segment
-from archspec.compiler.codegen import function_of
 from archspec.compiler.layers import DropPath
-from archspec.compiler.lower import Network, emit_unit
-from archspec.compiler.outline import Unit, outline
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A run of units as one function of the network and the values it reads."""
-
-    run: Callable[..., tuple[Any, ...]]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    ended: tuple[str, ...]
-    """Values that nothing reads after it."""
-    addresses: tuple[str, ...]
-    """Its units, if it is checkpointed."""
+from archspec.compiler.lower import Network
+from archspec.execution.parts import Part, Parts
 
 
 class Checkpointed:
     """A network's forward, by segments: the same values, gradients and statistics in less memory.
 
-    Without gradients, or in evaluation, nothing is checkpointed. Raises `ValueError` for a network by operators.
+    Without gradients, or in evaluation, nothing is checkpointed. Raises `ValueError` as `Parts` does.
     """
 
     def __init__(self, network: Network, segments: Sequence[Segment]) -> None:
-        if network.granularity != "block":
-            raise ValueError("checkpointing works by block: build the network with granularity='block'")
-        if network.edited:
-            raise ValueError("checkpointing follows the spec's graph, and this network's fx graph has been edited")
-        self.segments = tuple(segments)
-        self._parts = _parts(network, self.segments)
-        graph = network.architecture
-        self._input, self._outputs = graph.input.name, dict(graph.outputs)
+        self._parts = Parts(network, segments)
 
     def __call__(self, network: Network, x: Tensor) -> Any:
         if not (network.training and torch.is_grad_enabled()):
             return type(network).forward(network, x)
-        values = {self._input: x}
-        for part in self._parts:
-            inputs = [values[name] for name in part.inputs]
-            for name in part.ended:
-                values.pop(name, None)
-            if part.addresses:
-                modules = [network.get_submodule(address) for address in part.addresses]
-                given = checkpoint(part.run, network, *inputs, use_reentrant=False, context_fn=partial(_again, modules))
-            else:
-                given = part.run(network, *inputs)
-            del inputs
-            values.update(zip(part.outputs, given, strict=True))
-        outputs = {label: values[name] for label, name in self._outputs.items()}
-        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+        def call(part: Part, inputs: list[Any]) -> Any:
+            modules = [network.get_submodule(name) for name in part.modules]
+            return checkpoint(part.run, network, *inputs, use_reentrant=False, context_fn=partial(_again, modules))
+
+        return self._parts.run(network, x, call)
 
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -111,37 +81,3 @@ def _again(modules: Sequence[nn.Module]) -> tuple[AbstractContextManager[None], 
     """Contexts of a segment's first and second run."""
     return nullcontext(), _Replay(modules)
 
-
-def _parts(network: Network, segments: Sequence[Segment]) -> tuple[_Part, ...]:
-    """The network's units as functions, one per segment and one per run of units between segments."""
-    graph = network.architecture
-    place = {address: i for i, segment in enumerate(segments) for address in segment.units}
-    runs: list[tuple[int | None, list[Unit]]] = []
-    for unit in outline(graph):
-        segment = place.get(unit.address)
-        if not runs or runs[-1][0] != segment:
-            runs.append((segment, []))
-        runs[-1][1].append(unit)
-    last = {name: i for i, (_, units) in enumerate(runs) for unit in units for name in unit.inputs}
-    last |= dict.fromkeys(graph.outputs.values(), len(runs))
-    parts = []
-    for i, (segment, units) in enumerate(runs):
-        own = {name for unit in units for name in unit.outputs}
-        inputs = tuple(dict.fromkeys(name for unit in units for name in unit.inputs if name not in own))
-        outputs = tuple(name for unit in units for name in unit.outputs if last.get(name, -1) > i)
-        ended = tuple(name for name in inputs if last[name] == i)
-        addresses = tuple(unit.address for unit in units) if segment is not None else ()
-        parts.append(_Part(_function(network, units, inputs, outputs, i), inputs, outputs, ended, addresses))
-    return tuple(parts)
-
-
-def _function(
-    network: Network, units: Sequence[Unit], inputs: Sequence[str], outputs: Sequence[str], number: int
-) -> Callable[..., tuple[Any, ...]]:
-    """The code of torch.fx for some units of a network."""
-    graph = fx.Graph()
-    values = {name: graph.placeholder(f"x{i}") for i, name in enumerate(inputs)}
-    for unit in units:
-        emit_unit(graph, network.architecture, unit, values)
-    graph.output(tuple(values[name] for name in outputs))
-    return function_of(graph, f"segment_{number}")

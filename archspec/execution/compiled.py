@@ -7,26 +7,34 @@ Nothing falls back to eager: what cannot be compiled raises `CompileError` when 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch._dynamo.exc import TorchDynamoException
 
-from archspec.compiler.codegen import Block
+from archspec.compiler.checkpoints import Segment
+from archspec.compiler.codegen import Block, executed
 from archspec.compiler.lower import Network, blocks
+from archspec.execution.parts import Part, Parts
 
 
 class CompileError(RuntimeError):
     """torch.compile refused, or reached one of its limits. Nothing ran in its place."""
 
 
-def compile_regions(network: Network, dynamic: bool | None, budget: float | None, options: Mapping[str, Any]) -> int:
-    """Has each block of a network run compiled, once per structural signature; returns how many there are.
+def compile_regions(
+    network: Network, dynamic: bool | None, budget: float | None, options: Mapping[str, Any],
+    runs: Sequence[Segment] = (),
+) -> tuple[int, Callable[..., Any] | None]:  # fmt: skip
+    """Has each block of a network run compiled, once per structural signature, and each of `runs` as one region.
 
     `budget`: how much of what a region would keep for backward it does keep, from 0 (recompute all of it) to 1.
-    Raises `ValueError` where the network has no blocks.
+    Returns how many signatures there are, and the forward by which regions of several blocks are called, if there are
+    any. Raises `ValueError` where the network has no blocks.
     """
     found = blocks(network)
     if not found:
@@ -34,14 +42,66 @@ def compile_regions(network: Network, dynamic: bool | None, budget: float | None
             "there is nothing to compile by region, since this network has no blocks: build it with "
             "granularity='block', or use mode='whole'"
         )
+    together = {address for run in runs for address in run.units}
     compiled: dict[tuple[type[Block], str], Callable[..., Any]] = {}
     for address, block in found.items():
         cls = type(block)
-        for name in cls.computing:
+        for name in cls.computing if address not in together else ():
             if (cls, name) not in compiled:
                 compiled[cls, name] = _compiled(getattr(cls, name), dynamic, budget, options)
             block.__dict__[name] = partial(_call, compiled[cls, name], address, block)
-    return len({cls for cls, _ in compiled})
+    alone = len({cls for cls, _ in compiled})
+    if not runs:
+        return alone, None
+    body = _Runs(network, runs, lambda function: _compiled(function, dynamic, budget, options))
+    return alone + body.kinds, body
+
+
+class _Runs:
+    """A network's forward with each run of blocks as one compiled region, one for each way of wiring such blocks."""
+
+    def __init__(
+        self, network: Network, runs: Sequence[Segment], compiling: Callable[[Callable[..., Any]], Callable[..., Any]]
+    ) -> None:
+        self._parts = Parts(network, runs)
+        made: dict[str, Callable[..., Any]] = {}
+        self._regions: dict[tuple[str, ...], Callable[..., Any]] = {}
+        for part in self._parts:
+            if part.segment:
+                source = _source(network, part)
+                if source not in made:
+                    name = f"region_{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+                    made[source] = compiling(_region(name, source))
+                self._regions[part.outputs] = made[source]
+        self.kinds = len(made)
+
+    def __call__(self, network: Network, x: Tensor) -> Any:
+        def call(part: Part, inputs: list[Any]) -> Any:
+            modules = [network.get_submodule(name) for name in part.modules]
+            return _call(self._regions[part.outputs], part.units[0].address, *modules, *inputs)
+
+        return self._parts.run(network, x, call)
+
+
+def _source(network: Network, part: Part) -> str:
+    """The text of a run of blocks as a function of its blocks and the values it reads."""
+    names = {name: f"x{i}" for i, name in enumerate(part.inputs)}
+    modules = [f"m{i}" for i in range(len(part.units))]
+    kinds = ", ".join(type(network.get_submodule(unit.address)).__name__ for unit in part.units)
+    lines = [f"    # {kinds}"]
+    for module, unit in zip(modules, part.units, strict=True):
+        read = ", ".join(names[name] for name in unit.inputs)
+        for name in unit.outputs:
+            names[name] = f"v{len(names)}"
+        lines.append(f"    {', '.join(names[name] for name in unit.outputs)} = {module}({read})")
+    given = "".join(f"{names[name]}, " for name in part.outputs)
+    arguments = ", ".join([*modules, *(names[name] for name in part.inputs)])
+    return "\n".join([f"({arguments}):", *lines, f"    return ({given})\n"])
+
+
+@cache  # one function, so that dynamo knows the code it has compiled
+def _region(name: str, source: str) -> Callable[..., Any]:
+    return executed(f"def {name}{source}", name, {})
 
 
 def uncompile_regions(network: Network) -> None:
@@ -82,9 +142,9 @@ def _inductor(budget: float, options: tuple[tuple[str, Any], ...]) -> Callable[[
     return compile_under_budget
 
 
-def _call(compiled: Callable[..., Any], address: str, module: Any, *inputs: Any) -> Any:
+def _call(compiled: Callable[..., Any], address: str, *arguments: Any) -> Any:
     try:
-        return compiled(module, *inputs)
+        return compiled(*arguments)
     except TorchDynamoException as error:
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise CompileError(

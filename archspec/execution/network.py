@@ -14,12 +14,9 @@ from typing import Any, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor, nn
 
-try:
-    from archspec.compiler.analysis.training import training_memory
-    from archspec.compiler.checkpoints import auto
-except ImportError:
-    pass
-from archspec.compiler.checkpoints import Segment, every
+from archspec.compiler.analysis.training import training_memory
+from archspec.compiler.checkpoints import Segment, auto, every
+from archspec.compiler.gates import dropping
 from archspec.compiler.lower import Network, blocks
 from archspec.compiler.outline import outline
 from archspec.execution import hooks
@@ -33,6 +30,9 @@ Mode: TypeAlias = Literal["eager", "regional", "whole"]
 Checkpoint: TypeAlias = Literal["auto"] | int
 LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
 """Channels-last layouts by spatial dimensions."""
+BLOCKS, BUDGET = 2, 0.0
+"""Blocks in a region and the part of its activations that it keeps, where a compiled network checkpoints: what
+benchmarks/checkpointing.py found cheapest for a third of the memory."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Execution:
     budget: float | None
     """How much of its activations a compiled region keeps, from 0 to 1; None leaves that to the compiler."""
     segments: tuple[Segment, ...]
-    """What is recomputed in backward, by the units' addresses; empty if nothing is."""
+    """With a budget, runs of blocks that are compiled as one region each; without, what is run again in backward."""
     kinds: int
     """Forwards compiled: one per structural signature of blocks, or the network's own."""
     eager: int
@@ -66,17 +66,20 @@ def run_as(
     budget, segments = recomputation(graph, mode, checkpoint, memory, batch, size)
     if cuda_graphs:
         device_of(network)
-    sealed = list(_inlined(network, "whole" if cuda_graphs else mode))
+    runs = segments if budget is not None else ()
+    sealed = list(_inlined(network, "whole" if cuda_graphs else mode, runs))
     hooks.check(sealed)
     rank = len(graph.input.shape) - 1
     layout = LAYOUTS.get(rank) if (mode != "eager" if channels_last is None else channels_last) else None
-    body: Callable[..., Any] | None = Checkpointed(network, segments) if segments else None
+    body: Callable[..., Any] | None = None
     reset(network)
     kinds = eager = 0
     if mode == "regional":
-        kinds = compile_regions(network, dynamic, budget, options or {})
+        kinds, body = compile_regions(network, dynamic, budget, options or {}, runs)
         eager = sum(unit.single for unit in outline(graph))
-    elif mode == "whole":
+    if segments and budget is None:
+        body = Checkpointed(network, segments)
+    if mode == "whole":
         kinds, body = 1, compile_whole(network, dynamic, budget, options or {})
         network.skips_dropped = False
     if layout is not None:
@@ -92,11 +95,12 @@ def run_as(
 def recomputation(
     graph: Graph, mode: Mode, checkpoint: Checkpoint | None, memory: int | None, batch: int | None, size: int
 ) -> tuple[float | None, tuple[Segment, ...]]:
-    """What `checkpoint` and `memory` mean in a mode: the compiler's activation budget, and the segments to recompute.
+    """What `checkpoint` and `memory` mean in a mode: the compiler's activation budget, and segments of units.
 
-    Compiled regions recompute cheapest by themselves, so `auto` leaves it to them as long as that is enough; segments
-    are run again where nothing is compiled, and where a budget asks for more. `size`: bytes of a number. Raises
-    `ValueError`.
+    Compiled code recomputes cheapest by itself, fused with what needs it: `auto` leaves it to the compiler as long as
+    that is enough, in regions of several blocks (of one, where stochastic depth passes by single blocks). Segments are
+    run again as they are where nothing is compiled, and where a memory budget asks for more. `size`: bytes of a
+    number. Raises `ValueError`.
     """
     if checkpoint is None:
         if memory is not None:
@@ -112,16 +116,16 @@ def recomputation(
         raise ValueError("whether a step fits into a memory budget depends on the batch: add batch=...")
     if memory is not None and training_memory(graph, batch=batch or 1, item_bytes=size).peak <= memory:
         return None, ()
-    if mode == "eager":
-        return None, auto(graph, batch=batch or 1, item_bytes=size, budget=memory)
-    least = training_memory(graph, batch=batch or 1, item_bytes=size, segments=every(graph, 1)).peak
-    if memory is None or least <= memory:
-        return 0.0, ()
-    if mode == "whole":
-        raise ValueError(
-            f"recomputing all of every block leaves {least:,} bytes of activations, more than {memory:,}: "
-            "mode='regional' can recompute several blocks at once"
-        )
+    if mode != "eager":
+        runs = () if mode == "whole" or dropping(graph) else every(graph, BLOCKS)
+        left = training_memory(graph, batch=batch or 1, item_bytes=size, segments=runs or every(graph, 1)).peak
+        if memory is None or left <= memory:
+            return BUDGET, runs
+        if mode == "whole":
+            raise ValueError(
+                f"a step would still take {left:,} bytes of activations, more than {memory:,}: mode='regional' can "
+                "recompute more blocks at once"
+            )
     return None, auto(graph, batch=batch or 1, item_bytes=size, budget=memory)
 
 
@@ -143,10 +147,14 @@ def _forward(
     return type(network).forward(network, x) if body is None else body(network, x)
 
 
-def _inlined(network: Network, mode: Mode) -> Iterator[tuple[str, nn.Module, str]]:
+def _inlined(network: Network, mode: Mode, runs: tuple[Segment, ...]) -> Iterator[tuple[str, nn.Module, str]]:
     """The modules whose calls compiled or captured code inlines, and what can be hooked in place of each."""
     if mode == "whole":
         yield from hooks.inlined(network, "", "the network")
     elif mode == "regional":
+        together = {address for run in runs for address in run.units}
         for address, block in blocks(network).items():
-            yield from hooks.inlined(block, address, f"the block '{address}'")
+            outside = "the network" if address in together else f"the block '{address}'"
+            if address in together:
+                yield address, block, outside
+            yield from hooks.inlined(block, address, outside)
