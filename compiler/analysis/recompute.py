@@ -103,9 +103,9 @@ class Planner:
 
     def within(self, budget: int) -> list[Run] | None:
         """The cheapest runs found whose simulated peak keeps within a budget; None if none were found."""
-        limit = budget
+        limit = budget + budget // 16  # the plan's own figures are a little too large or too small
         best: list[Run] | None = None
-        for _ in range(10):
+        for _ in range(12):
             runs = self._cheapest(limit)
             if runs is None:
                 break
@@ -113,7 +113,7 @@ class Planner:
             if slack < 0:
                 if best is not None:
                     break
-                limit -= max(-slack, limit // 100)
+                limit -= max(-slack // 2, budget // 64)
                 continue
             if best is not None and self.macs(runs) >= self.macs(best):
                 break

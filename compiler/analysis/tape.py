@@ -163,7 +163,8 @@ class _Recorder:
         entry, result = self._bytes(shapes[0]), self._bytes(shape)
         if isinstance(op, Conv) and not _plain(op, self._batch):
             copies = 2 if len(shape) == 3 else 5  # of the weight's gradient: oneDNN's 3-D kernels take four
-            return max(entry + params, result), max(params + entry + result, copies * params)
+            again = 2 * entry if op.stride != 1 else 0  # the gradient of its input, copied twice
+            return max(entry + params, result), max(params + entry + result, copies * params, again)
         if op.key in ("bn", "prelu"):
             return 0, params + entry
         if op.key == "multiply" and len(set(shapes)) > 1:  # a gate's gradient is a sum over the map

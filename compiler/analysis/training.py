@@ -166,21 +166,22 @@ class _Machine:
         calls = tape.calls[start:stop]
         while calls and not calls[-1].saved and not calls[-1].extra:
             calls.pop()
-        named: list[int] = []
-        for i, call in enumerate(calls):
+        if calls and not calls[-1].extra and calls[-1].storage not in calls[-1].saved:
+            for storage in calls.pop().saved:  # only its inputs are needed
+                holders[storage] += 1
+        last, named = start + len(calls) - 1, list[int]()
+        for call in calls:
             for storage in call.saved:
                 holders[storage] += 1
-            if i == len(calls) - 1 and not call.extra and call.storage not in call.saved:
-                break  # only its inputs are needed
             if call.allocated and tape.ends[call.storage] < len(tape.calls):
                 self._live += call.allocated
                 holders[call.storage] += 1
-                named.append(call.storage)
+                if tape.ends[call.storage] > last:
+                    named.append(call.storage)
             self._live += call.extra
             self._peak = max(self._peak, self._live + call.scratch)
             self._release([storage for storage in call.ends if tape.origin[storage] >= start])
-        last = start + len(calls) - 1
-        self._release([storage for storage in named if tape.ends[storage] >= last])
+        self._release(named)
 
     def backward(self, start: int, stop: int) -> int:
         """Backward of some calls; the most alive meanwhile."""
