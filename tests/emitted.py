@@ -134,7 +134,7 @@ blocks:
     shortcut: B
     after: [module: {type: ReLU, args: {inplace: true}}]
 levels: {m: 2, path: [conv: {out: out, kernel: 1}, bn, drop_path: {survival: 0.6, rescale: true}]}
-drop_path: {survival: 0.3, rescale: true}
+drop_path: {survival: 0.5, decay: constant, rescale: true}
 head: [global_avg_pool, linear: {out: 3}]
 outputs: {logits: head, inner: stage3.4}
 """
