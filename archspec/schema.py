@@ -183,7 +183,7 @@ class Skip(Section):
     __pydantic_extra__: dict[str, ExprField]
 
     source: Text | None = Field(default=None, alias="from")
-    """A block whose output is read (`stage1.2`), or `stem`."""
+    """What is read: a block's output (`stage1.2`), what a stage's `enter` gives (`stage2.enter`), or `stem`."""
     to: Text | None = None
     """The block that is joined."""
     rule: Text | None = None

@@ -141,7 +141,8 @@ class _Network:
         blocks = [address for stage in addresses for address in stage]
         spans = self.level_spans(rows)
         document, spec, problems = self.document, self.spec, self.builder.problems
-        edges = skip_edges(document.skips, addresses, spec.params, spec.rules, problems, self.notes)
+        entered = {f"stage{row.number}.enter" for row, _ in rows if row.enter.items}
+        edges = skip_edges(document.skips, addresses, entered, spec.params, spec.rules, problems, self.notes)
         if not rows or len(self.builder.problems) > before:
             self.builder.problems.check()
         joins, widenings = self.joins(blocks, spans, edges), _by_target(edges, "concat")
@@ -151,9 +152,8 @@ class _Network:
         for row, count in rows:
             scope = {**self.spec.params, **row.columns, "stage": row.number, "stages": row.stages, "count": row.count}
             enter = scope_at(scope, signal)
-            signal = self.paths.run(
-                row.enter, [signal], f"stage{row.number}.enter", enter, where=f"stage{row.number}.enter"
-            )
+            place = f"stage{row.number}.enter"
+            signal = self.signals[place] = self.paths.run(row.enter, [signal], place, enter, where=place)
             for index in range(count):
                 address = f"stage{row.number}.{index}"
                 if address in span_starts:

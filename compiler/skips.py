@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ STEM = "stem"
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A skip from the output of one block (or the stem) to another block."""
+    """A skip from the output of one block (or the stem, or a stage's `enter`) to another block."""
 
     source: str
     target: str
@@ -33,16 +33,20 @@ class Edge:
 
 
 def skip_edges(
-    skips: Sequence[Skip], stages: Sequence[Sequence[str]], params: Mapping[str, Any], rules: Rules, problems: Problems,
-    notes: list[Problem],
+    skips: Sequence[Skip], stages: Sequence[Sequence[str]], entered: Collection[str], params: Mapping[str, Any],
+    rules: Rules, problems: Problems, notes: list[Problem],
 ) -> list[Edge]:  # fmt: skip
     """The edges of a spec over its blocks' addresses by stage: those written, then those that rules add to them.
 
+    `entered` are the addresses of the stages' `enter`, of those that have one (`stage2.enter`): skips may start there.
     Edges are a set, and rules may overlap: a search that draws one rule beside another, or overrides one skip of a rule
     by hand, would otherwise be at the mercy of chance. What is named first decides; `notes` say what was there already.
     """
     blocks = [address for stage in stages for address in stage]
-    order = {STEM: -1, **{address: i for i, address in enumerate(blocks)}}
+    order: dict[str, float] = {STEM: -1.0, **{address: float(i) for i, address in enumerate(blocks)}}
+    for stage in stages:
+        if (enter := _enter_of(stage)) in entered:
+            order[enter] = order[stage[0]] - 0.5
     ends = {stage[0].partition(".")[0]: stage[-1] for stage in stages}
     edges: dict[tuple[str, str, str], Edge] = {}
     for skip in skips:
@@ -57,7 +61,7 @@ def skip_edges(
     for skip in skips:
         if skip.rule is None:
             continue
-        made = _made(skip, stages, order, params, rules, problems)
+        made = _made(skip, _sequences(stages, skip.within, order), order, params, rules, problems)
         known = [edge for edge in made if (edge.source, edge.target, edge.join) in edges]
         if known:
             notes.append(_known_already(known, len(made), skip))
@@ -79,7 +83,15 @@ def _known_already(known: Sequence[Edge], made: int, skip: Skip) -> Problem:
     )
 
 
-def _written(skip: Skip, order: Mapping[str, int], ends: Mapping[str, str], problems: Problems) -> Edge | None:
+def _is_block(address: str) -> bool:
+    return address != STEM and not address.endswith(".enter")
+
+
+def _enter_of(stage: Sequence[str]) -> str:
+    return f"{stage[0].partition('.')[0]}.enter"
+
+
+def _written(skip: Skip, order: Mapping[str, float], ends: Mapping[str, str], problems: Problems) -> Edge | None:
     for field, expr in (skip.__pydantic_extra__ or {}).items():
         hint = suggest(field, ["from", "to", "path", "join", "rule", "within"])
         problems.add(f"a skip has no field '{field[:60]}'", expr.span, hint=hint)
@@ -89,8 +101,8 @@ def _written(skip: Skip, order: Mapping[str, int], ends: Mapping[str, str], prob
         return None
     source = ends.get(skip.source, skip.source)
     for address, role in ((source, "from"), (skip.to, "to")):
-        if address not in order or (role == "to" and address == STEM):
-            known = list(order) if role == "from" else [block for block in order if block != STEM]
+        if address not in order or (role == "to" and not _is_block(address)):
+            known = [known for known in order if role == "from" or _is_block(known)]
             hint = suggest(address, known)
             span = place_of(address) or skip.span
             problems.add(f"there is no block '{address[:60]}' to skip {role}", span, hint=hint)
@@ -103,7 +115,7 @@ def _written(skip: Skip, order: Mapping[str, int], ends: Mapping[str, str], prob
 
 
 def _made(
-    skip: Skip, stages: Sequence[Sequence[str]], order: Mapping[str, int], params: Mapping[str, Any], rules: Rules,
+    skip: Skip, sequences: Iterable[Sequence[str]], order: Mapping[str, float], params: Mapping[str, Any], rules: Rules,
     problems: Problems,
 ) -> list[Edge]:  # fmt: skip
     name = skip.rule or ""
@@ -124,7 +136,7 @@ def _made(
     found: list[Edge] = []
     try:
         made: set[tuple[str, str]] = set()
-        for points in _sequences(stages, skip.within):
+        for points in sequences:
             if len(points) > limits.MAX_RULED:
                 raise RuleError(f"a rule places skips over at most {limits.MAX_RULED:,} blocks, not {len(points):,}")
             for source, target in rules.pairs(name, points, fields):
@@ -142,9 +154,15 @@ def _made(
     return found
 
 
-def _sequences(stages: Sequence[Sequence[str]], within: str) -> list[list[str]]:
-    """Points for a rule: the signal that enters, then the blocks; of the whole network or of each stage."""
+def _sequences(stages: Sequence[Sequence[str]], within: str, known: Container[str]) -> list[list[str]]:
+    """Points for a rule: the signal that enters, then the blocks; of the whole network or of each stage.
+
+    What enters a stage has been through its `enter`, as at the start of a level's span.
+    """
     if within == "network":
         return [[STEM, *(address for stage in stages for address in stage)]]
-    entering = [STEM, *(stage[-1] for stage in stages)]
-    return [[before, *stage] for before, stage in zip(entering, stages, strict=False)]
+    before = [STEM, *(stage[-1] for stage in stages)]
+    return [
+        [enter if (enter := _enter_of(stage)) in known else end, *stage]
+        for end, stage in zip(before, stages, strict=False)
+    ]

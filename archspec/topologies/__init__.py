@@ -1,9 +1,9 @@
 """Topologies of shortcuts: rules that place skips. Spaces of networks to search are in `archspec.research`.
 
 A rule is a function `rule(points, **fields) -> pairs`. `points` are addresses in order: the signal that enters the
-first block (`stem`, or the last block of the stage before), then every block's output. A pair `(source, block)` is a
-skip from the output of `source` to the closing addition (or the input) of `block`; a skip from point i to point j
-spans j - i blocks. Add your own: `load(spec, rules=STANDARD.with_rule("mine", function))`.
+first block (`stem`; within a stage its `enter`, or the last block before), then every block's output. A pair
+`(source, block)` is a skip from the output of `source` to the closing addition (or the input) of `block`; a skip from
+point i to point j spans j - i blocks. Add your own: `load(spec, rules=STANDARD.with_rule("mine", function))`.
 """
 
 from __future__ import annotations

@@ -142,6 +142,49 @@ def test_a_source_lies_before_the_enter_of_the_next_stage() -> None:
     assert graph["skips.stem_to_stage1_0.conv"].op.written() == {"out": 4, "kernel": 1, "stride": 2}
 
 
+ENTERED = {"stages": "enter: [null, pool]", "rest": "paths: {pool: [avg_pool: {kernel: 2}]}"}
+
+
+def test_a_source_may_lie_behind_the_enter_of_a_stage() -> None:
+    graph = graph_of(spec("[{from: stage2.enter, to: stage2.1, path: B}]", **ENTERED))
+    assert graph["skips.stage2_enter_to_stage2_1.conv"].inputs == ("stage2.enter.avg_pool",)
+    assert graph["skips.stage2_enter_to_stage2_1.conv"].op.written() == {"out": 8, "kernel": 1, "stride": 2}
+    assert reload(graph) == graph
+    known = "[{from: stage1.enter, to: stage2.1}]"
+    assert problem_of(spec(known, **ENTERED)).message == "there is no block 'stage1.enter' to skip from"
+    onto = "[{from: stem, to: stage2.enter}]"
+    assert problem_of(spec(onto, **ENTERED)).message == "there is no block 'stage2.enter' to skip to"
+    back = "[{from: stage2.enter, to: stage1.2}]"
+    assert problem_of(spec(back, **ENTERED)).message == "the skip from stage2.enter to stage1.2 runs backwards"
+
+
+def test_within_a_stage_the_first_point_lies_behind_its_enter() -> None:
+    graph = graph_of(spec("[{rule: dense, within: stage, path: C}]", repeat="[2, 3]", **ENTERED))
+    starts = [node.inputs[0] for node in graph if node.name.startswith("skips.") and node.op.key == "conv"]
+    assert starts == ["stem.conv", "stage2.enter.avg_pool", "stage2.enter.avg_pool", "stage2.0.after.relu"]
+
+
+def test_a_densely_connected_network() -> None:
+    """Every block reads what enters its stage and all outputs before it, one after another (arXiv 1608.06993)."""
+    graph = graph_of("""
+        archspec: 1
+        input: {channels: 3, size: [16, 16]}
+        stem: [conv: {out: 6, kernel: 3}]
+        stages: {repeat: 3, blocks: layer, enter: [null, halved]}
+        blocks: {layer: {branch: [conv: {out: 4, kernel: 3}], shortcut: none}}
+        paths: {halved: [conv: {out: channels // 2, kernel: 1}, avg_pool: {kernel: 2}]}
+        skips: [{rule: dense, within: stage, join: concat}]
+    """)
+    for stage, (entering, channels) in {1: ("stem.conv", 6), 2: ("stage2.enter.avg_pool", 2)}.items():
+        for index in range(3):
+            source = graph[f"stage{stage}.{index}.branch.conv"].inputs[0]
+            assert graph[source].shape[0] == channels + 4 * index
+            if index:
+                before = [f"stage{stage}.{i}.branch.conv" for i in range(index - 1)]
+                assert graph[source].inputs == (f"stage{stage}.{index - 1}.branch.conv", entering, *before)
+        assert graph[entering].shape == (channels, 16 // stage, 16 // stage)
+
+
 BLOCKS = ["stage1.0", "stage1.1", "stage1.2", "stage2.0", "stage2.1"]
 
 
