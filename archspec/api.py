@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -80,7 +80,8 @@ def build(
 def compile(
     model: SpecLike | Graph | Network, mode: Mode = "regional", *, channels_last: bool | None = None,
     checkpoint: Checkpoint | None = None, memory: int | None = None, batch: int | None = None,
-    dynamic: bool | None = None, options: Mapping[str, Any] | None = None, cuda_graphs: bool = False,
+    backend: str | Callable[..., Any] = "inductor", dynamic: bool | None = None,
+    options: Mapping[str, Any] | None = None, cuda_graphs: bool = False,
     device: torch.device | str | None = None, dtype: torch.dtype | None = None,
 ) -> Network:  # fmt: skip
     """A network that runs compiled by torch.compile: the one given, in place, or one built from a spec or graph.
@@ -93,8 +94,8 @@ def compile(
     `channels_last` (the default where something is compiled): weights and inputs in that layout, which is what makes
     regions as fast as the whole. `checkpoint`: recompute activations in backward, in segments of so many blocks, or
     "auto": whatever is cheapest, under a budget of `memory` bytes of activations at the peak of a training step of
-    `batch` samples if that is given. Batch norms' statistics are updated once all the same. `dynamic` and `options`
-    are torch.compile's, `options` for its inductor backend.
+    `batch` samples if that is given. Batch norms' statistics are updated once all the same. `backend`, `dynamic` and
+    `options` are torch.compile's.
 
     In mode "whole", blocks that stochastic depth drops are computed and multiplied by zero; otherwise they are passed
     by. Hooks on modules inside compiled code are refused, as they would be dropped in silence; hooks on blocks (in
@@ -121,7 +122,7 @@ def compile(
         network = build(model, device=device, dtype=dtype)
     return run_as(
         network, mode, channels_last=channels_last, checkpoint=checkpoint, memory=memory, batch=batch,
-        dynamic=dynamic, options=options, cuda_graphs=cuda_graphs,
+        backend=backend, dynamic=dynamic, options=options, cuda_graphs=cuda_graphs,
     )  # fmt: skip
 
 

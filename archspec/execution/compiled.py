@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._dynamo.exc import TorchDynamoException
+from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
 from archspec.compiler.checkpoints import Segment
 from archspec.compiler.codegen import Block, executed
@@ -26,13 +27,34 @@ class CompileError(RuntimeError):
     """torch.compile refused, or reached one of its limits. Nothing ran in its place."""
 
 
+@dataclass(frozen=True)
+class Compiling:
+    """How functions are compiled: torch.compile's settings, and how much of what a graph would keep for backward it
+    does keep, from 0 (recompute all of it) to 1; None leaves that to the backend."""
+
+    backend: str | Callable[..., Any] = "inductor"
+    dynamic: bool | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    budget: float | None = None
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function compiled, which happens when it first runs. Raises `ValueError`."""
+        if self.budget is None:
+            options = dict(self.options) or None
+            return torch.compile(
+                function, fullgraph=True, dynamic=self.dynamic, backend=self.backend, options=options
+            )
+        if self.backend != "inductor":
+            raise ValueError("only the backend 'inductor' recomputes what it is told to: leave out checkpoint='auto'")
+        backend = _under_budget(self.budget, tuple(sorted(self.options.items())))
+        return torch.compile(function, fullgraph=True, dynamic=self.dynamic, backend=backend)
+
+
 def compile_regions(
-    network: Network, dynamic: bool | None, budget: float | None, options: Mapping[str, Any],
-    runs: Sequence[Segment] = (),
+    network: Network, compiling: Compiling, runs: Sequence[Segment] = ()
 ) -> tuple[int, Callable[..., Any] | None]:  # fmt: skip
     """Has each block of a network run compiled, once per structural signature, and each of `runs` as one region.
 
-    `budget`: how much of what a region would keep for backward it does keep, from 0 (recompute all of it) to 1.
     Returns how many signatures there are, and the forward by which regions of several blocks are called, if there are
     any. Raises `ValueError` where the network has no blocks.
     """
@@ -48,21 +70,19 @@ def compile_regions(
         cls = type(block)
         for name in cls.computing if address not in together else ():
             if (cls, name) not in compiled:
-                compiled[cls, name] = _compiled(getattr(cls, name), dynamic, budget, options)
+                compiled[cls, name] = compiling(getattr(cls, name))
             block.__dict__[name] = partial(_call, compiled[cls, name], address, block)
     alone = len({cls for cls, _ in compiled})
     if not runs:
         return alone, None
-    body = _Runs(network, runs, lambda function: _compiled(function, dynamic, budget, options))
+    body = _Runs(network, runs, compiling)
     return alone + body.kinds, body
 
 
 class _Runs:
     """A network's forward with each run of blocks as one compiled region, one for each way of wiring such blocks."""
 
-    def __init__(
-        self, network: Network, runs: Sequence[Segment], compiling: Callable[[Callable[..., Any]], Callable[..., Any]]
-    ) -> None:
+    def __init__(self, network: Network, runs: Sequence[Segment], compiling: Compiling) -> None:
         self._parts = Parts(network, runs)
         made: dict[str, Callable[..., Any]] = {}
         self._regions: dict[tuple[str, ...], Callable[..., Any]] = {}
@@ -111,26 +131,14 @@ def uncompile_regions(network: Network) -> None:
             block.__dict__.pop(name, None)
 
 
-def compile_whole(
-    network: Network, dynamic: bool | None, budget: float | None, options: Mapping[str, Any]
-) -> Callable[..., Any]:
+def compile_whole(network: Network, compiling: Compiling) -> Callable[..., Any]:
     """The network's forward as one compiled graph, to be called with its inputs. Hooks of the network itself run
     outside of it."""
-    compiled = _compiled(type(network).forward, dynamic, budget, options)
-    return partial(_call, compiled, network.architecture.name)
-
-
-def _compiled(
-    function: Callable[..., Any], dynamic: bool | None, budget: float | None, options: Mapping[str, Any]
-) -> Callable[..., Any]:
-    if budget is None:
-        return torch.compile(function, fullgraph=True, dynamic=dynamic, options=dict(options) or None)
-    backend = _inductor(budget, tuple(sorted(options.items())))
-    return torch.compile(function, fullgraph=True, dynamic=dynamic, backend=backend)
+    return partial(_call, compiling(type(network).forward), network.architecture.name)
 
 
 @cache  # dynamo keeps code by its backend: the same settings must be the same object
-def _inductor(budget: float, options: tuple[tuple[str, Any], ...]) -> Callable[[Any, Any], Any]:
+def _under_budget(budget: float, options: tuple[tuple[str, Any], ...]) -> Callable[[Any, Any], Any]:
     """Inductor under an activation memory budget, which holds for the graphs compiled here and no others."""
     from torch._functorch import config
     from torch._inductor.compile_fx import compile_fx
@@ -145,6 +153,13 @@ def _inductor(budget: float, options: tuple[tuple[str, Any], ...]) -> Callable[[
 def _call(compiled: Callable[..., Any], address: str, *arguments: Any) -> Any:
     try:
         return compiled(*arguments)
+    except FailOnRecompileLimitHit as error:
+        limit = torch._dynamo.config.recompile_limit
+        raise CompileError(
+            f"'{address}' was not run: its code has been compiled {limit} times already, for other dtypes, layouts, "
+            f"batch sizes, training and evaluation. torch._dynamo.config.recompile_limit allows more, and "
+            f"torch.compiler.reset() starts anew"
+        ) from error
     except TorchDynamoException as error:
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise CompileError(

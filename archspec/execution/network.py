@@ -21,7 +21,7 @@ from archspec.compiler.lower import Network, blocks
 from archspec.compiler.outline import outline
 from archspec.execution import hooks
 from archspec.execution.checkpointing import Checkpointed
-from archspec.execution.compiled import compile_regions, compile_whole, uncompile_regions
+from archspec.execution.compiled import Compiling, compile_regions, compile_whole, uncompile_regions
 from archspec.execution.cuda_graphs import CapturedForward
 from archspec.execution.recorder import device_of
 from archspec.graph import Graph
@@ -56,7 +56,8 @@ class Execution:
 def run_as(
     network: Network, mode: Mode, *, channels_last: bool | None = None, checkpoint: Checkpoint | None = None,
     memory: int | None = None, batch: int | None = None, dynamic: bool | None = None,
-    options: Mapping[str, Any] | None = None, cuda_graphs: bool = False,
+    options: Mapping[str, Any] | None = None,
+    backend: str | Callable[..., Any] = "inductor", cuda_graphs: bool = False,
 ) -> Network:  # fmt: skip
     """Has a network run in a mode, in place, and returns it; see `archspec.compile`. Raises `ValueError`."""
     if mode not in get_args(Mode):
@@ -71,16 +72,17 @@ def run_as(
     hooks.check(sealed)
     rank = len(graph.input.shape) - 1
     layout = LAYOUTS.get(rank) if (mode != "eager" if channels_last is None else channels_last) else None
+    compiling = Compiling(backend, dynamic, options or {}, budget)
     body: Callable[..., Any] | None = None
     reset(network)
     kinds = eager = 0
     if mode == "regional":
-        kinds, body = compile_regions(network, dynamic, budget, options or {}, runs)
+        kinds, body = compile_regions(network, compiling, runs)
         eager = sum(unit.single for unit in outline(graph))
     if segments and budget is None:
         body = Checkpointed(network, segments)
     if mode == "whole":
-        kinds, body = 1, compile_whole(network, dynamic, budget, options or {})
+        kinds, body = 1, compile_whole(network, compiling)
         network.skips_dropped = False
     if layout is not None:
         network.to(memory_format=layout)  # type: ignore[call-overload]
