@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from archspec.bench import timing
+from archspec.bench.process import keep_memory as keep_memory
+from archspec.bench.spread import speedup
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # for `reference`, the hand-written networks
-
-MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_TOP_PAD_": "268435456"}
-
-
-def keep_memory() -> None:
-    """Restarts this process with a malloc that keeps the memory it has been given.
-
-    By default glibc returns every big activation to the kernel, and each step pays for the page faults again: noise
-    that differs from run to run and hides a difference of a few per cent.
-    """
-    if any(os.environ.get(name) != value for name, value in MALLOC.items()):
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **MALLOC})
 
 
 def interleaved(
@@ -33,21 +24,12 @@ def interleaved(
 
     With `time.process_time` as clock, what other processes do counts less: use it with one thread on a busy machine.
     """
-    times: dict[str, list[float]] = {name: [] for name in works}
-    names = list(works)
-    for count in range(-1, rounds):
-        for name in names if count % 2 else reversed(names):
-            gc.collect()
-            start = clock()
-            works[name]()
-            if count >= 0:
-                times[name].append(clock() - start)
-    return times
+    return timing.interleaved(rounds, {name: partial(timing.wall, work, 1, clock) for name, work in works.items()})
 
 
 def ratio(of: Sequence[float], to: Sequence[float]) -> float:
     """The median over rounds of the ratio within a round."""
-    return statistics.median(a / b for a, b in zip(of, to, strict=True))
+    return speedup(of, to).median
 
 
 def show(times: Sequence[float]) -> str:

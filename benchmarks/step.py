@@ -1,8 +1,8 @@
 """A training step, eager, of the iresnet50 that archspec builds and of one written by hand.
 
 Both have the same weights and see the same batch; a step is forward, loss, backward and SGD with momentum. Steps are
-interleaved. The process restarts itself with malloc settings that keep memory between steps (see
-`measure.keep_memory`): with the default ones page faults dominate on big activations and flatter whoever runs second.
+interleaved. The process keeps the memory it frees between steps (see `archspec.bench.process`): with the C library's
+default, page faults dominate on big activations and flatter whoever runs second.
 """
 
 from __future__ import annotations

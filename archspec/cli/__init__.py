@@ -11,6 +11,7 @@ from archspec.version import __version__
 
 COMMANDS = {
     "build": "build",
+    "bench": "bench",
     "check": "check",
     "summary": "inspect",
     "show": "inspect",
