@@ -47,7 +47,10 @@ class CapturedForward:
         device_of(network)
         self._network, self._forward, self._layout = network, forward, layout
         self._lock = Lock()
-        self._drop()
+        self._captures: dict[Any, _Capture] = {}
+        self._recorder: Recorder | None = None
+        self._frozen: Frozen | None = None
+        self._memory: list[torch.UntypedStorage] = []
 
     def __call__(self, x: Tensor) -> Any:
         network = self._network
@@ -70,10 +73,10 @@ class CapturedForward:
         """A copy of a network runs eagerly: nothing of this goes with it."""
 
     def _drop(self) -> None:
-        self._captures: dict[Any, _Capture] = {}
-        self._recorder: Recorder | None = None
-        self._frozen: Frozen | None = None
-        self._memory: list[torch.UntypedStorage] = []
+        if self._recorder is not None:
+            self._recorder.settle()
+        self._recorder = self._frozen = None
+        self._captures, self._memory = {}, []
 
     def _replayed(self, x: Tensor) -> Any:
         """The output of a replay, in captured memory."""

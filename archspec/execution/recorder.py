@@ -6,6 +6,7 @@ copy new data into the tensors it read, replay.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import cache
@@ -54,6 +55,10 @@ class Recorder:
             current.wait_stream(self._last)
         self._last = current
 
+    def settle(self) -> None:
+        """Waits for all replays, before anything that they use is let go."""
+        torch.cuda.synchronize(self._device)
+
     def run(self, work: Callable[[], _Result]) -> _Result:
         """Runs work as it is, on the stream that captures: what is lazy (compiling, handles, tuning) happens now."""
         current = torch.cuda.current_stream(self._device)
@@ -86,14 +91,17 @@ class Recorder:
 
 def record(recorder: Recorder, work: Callable[[], _Result], name: str) -> tuple[Callable[[], None], _Result]:
     """`recorder.record`, with torch's errors in plain words. Raises `CaptureError`."""
+    handled = sys.exc_info()[1]  # the caller's, which is no part of this
     try:
         return recorder.record(work)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
         first: BaseException = error  # ending a capture that failed fails too, and hides why
-        while first.__context__ is not None:
-            first = first.__context__
+        link = error.__context__
+        while link is not None and link is not handled:
+            first = link if isinstance(link, RuntimeError) else first
+            link = link.__context__
         reason = next((line.strip() for line in str(first).splitlines() if line.strip()), type(first).__name__)
         raise CaptureError(
             f"'{name}' could not be captured as a CUDA graph, and was not run: {reason}\n"

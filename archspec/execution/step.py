@@ -187,6 +187,8 @@ class TrainingStep:
 
     def _release(self) -> None:
         """Drops captures. What was captured needs one step before it is again: the optimizer may make new state."""
+        if self._recorder is not None:
+            self._recorder.settle()
         self._recorder = self._frozen = self._state = self._shown = None
         device = next(self.network.parameters()).device
         for key, slot in list(self._slots.items()):

@@ -38,6 +38,9 @@ class Recorder:
     def follow(self) -> None:
         pass
 
+    def settle(self) -> None:
+        pass
+
     def run(self, work: Callable[[], T]) -> T:
         self.warmed += 1
         return work()

@@ -210,6 +210,18 @@ def test_what_cannot_be_captured_says_why(graphs: type[emulated.Recorder], monke
         torch.testing.assert_close(net(x), plain(net, x))
 
 
+def test_the_reason_is_of_the_capture_and_not_of_its_caller(
+    graphs: type[emulated.Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = archspec.compile(network().eval(), "eager", cuda_graphs=True)
+    monkeypatch.setattr(graphs, "refusal", "operation not permitted")
+    try:
+        raise RuntimeError("something of the caller's")
+    except RuntimeError:
+        with torch.no_grad(), pytest.raises(CaptureError, match="not run: operation not permitted"):
+            net(batches(1)[0][0])
+
+
 def test_out_of_memory_stays_what_it_is(graphs: type[emulated.Recorder], monkeypatch: pytest.MonkeyPatch) -> None:
     def none_left(self: Any, work: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
