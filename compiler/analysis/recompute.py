@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from archspec.compiler.analysis.tape import Tape
-from archspec.compiler.analysis.training import Run, simulate, unit_peaks
+from archspec.compiler.analysis.training import GENERATOR, Run, simulate, unit_peaks
 
 _STATIONS = 120
 """About at how many places the search for cheap plans may begin and end a segment; that for small ones may anywhere."""
@@ -97,7 +97,7 @@ class Planner:
                 continue
             if not options:
                 options.append(_Option(i + 1, need, kept, 0, False))
-            options.append(_Option(i + 1, need, crossing, macs, True))
+            options.append(_Option(i + 1, need + GENERATOR, crossing + GENERATOR, macs, True))
             wanted += max(1, wanted // 10)
         return options
 

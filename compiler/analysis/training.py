@@ -16,6 +16,8 @@ from archspec.graph import Graph
 if TYPE_CHECKING:
     from archspec.compiler.checkpoints import Segment
 
+GENERATOR = 5056
+"""Bytes of the state of torch's random generator, which checkpointing keeps for each segment."""
 Run = tuple[int, int]
 """A segment as the first of its units, and the one after its last."""
 
@@ -111,6 +113,7 @@ class _Machine:
             self.forward(at, start, saving=True)
             for storage in kept:
                 self._holders[storage] += 1
+            self._live += GENERATOR
             self.forward(start, stop, saving=False)
             at = stop
         self.forward(at, len(tape.calls), saving=True)
@@ -123,6 +126,7 @@ class _Machine:
             self._again(start, stop)
             self.backward(start, stop)
             self._release(kept)
+            self._live -= GENERATOR
             at = start
         self.backward(0, at)
         return saved, self._peak
