@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 import torch
+from reference.iresnet import BasicIResNet, CifarIResNet, IResNet, ResStage
+from reference.layers import Bottle
+from reference.wrn import WRN
 from torch import nn
 
 import archspec
 from archspec import zoo
 from tests.families import preactivation as pre
 from tests.families import residual as post
-from tests.families import staged
 from tests.families.layers import vgg19
 
 DEPTH = {
@@ -59,7 +61,7 @@ def references() -> dict[str, Reference]:
         image(f"plain{n}", post.basic("none"), counts)
         image(f"resnet{n}", post.basic(), counts)
         image(f"ror3_image{n}", post.basic(), counts, m=3)
-        found[f"iresnet{n}"] = ("image", partial(staged.image, staged.basic, counts))
+        found[f"iresnet{n}"] = ("image", partial(BasicIResNet, counts))
         for tag, factor in (("15", 1.5), ("2", 2), ("3", 3)):
             image(f"wrn{n}_{tag}", post.basic(factor=factor), counts)
     image("resnet34_a", post.basic("A"), BASIC[34])
@@ -68,28 +70,26 @@ def references() -> dict[str, Reference]:
         image(f"resnet{n}", post.bottleneck(), counts)
         image(f"ror3_image{n}", post.bottleneck(), counts, m=3)
         found[f"preresnet{n}"] = ("image", partial(pre.image_net, counts))
-        for improved, name in ((False, "resstage"), (True, "iresnet")):
-            found[f"{name}{n}"] = ("image", partial(staged.image, staged.bottleneck(), counts, improved=improved))
+        found[f"resstage{n}"] = ("image", partial(ResStage, counts))
+        found[f"iresnet{n}"] = ("image", partial(IResNet, counts))
         for groups, tag in ((by_32, ""), (by_64, "fix")):
-            image(f"resgroup{tag}{n}", post.bottleneck(inner=4, outer=2, groups=groups), counts)
-            found[f"iresgroup{tag}{n}"] = ("image", partial(staged.image, staged.bottleneck(4, 2, groups), counts))
-    image("resnext50_32x4d", post.bottleneck(inner=2, groups=lambda _: 32), DEPTH[50])
-    image("wrn50_2", post.bottleneck(inner=2), DEPTH[50])
+            form = Bottle(4, 2, groups)
+            image(f"resgroup{tag}{n}", post.bottleneck(form=form), counts)
+            found[f"iresgroup{tag}{n}"] = ("image", partial(IResNet, counts, form=form))
+    image("resnext50_32x4d", post.bottleneck(form=Bottle(inner=2, groups=lambda _: 32)), DEPTH[50])
+    image("wrn50_2", post.bottleneck(form=Bottle(inner=2)), DEPTH[50])
     image("resmax50", post.bottleneck("pooled"), DEPTH[50], pool=False, strides=(2, 2, 2, 2))
     for n in (50, 101):
         image(f"ssd_resnet{n}_backbone", post.bottleneck(), DEPTH[n], strides=(1, 2, 1, 2), cut=3)
-    for tag, convolutions in (("iresnet", staged.bottleneck()), ("iresgroup", staged.bottleneck(4, 2, by_32))):
-        backbone = partial(staged.image, convolutions, DEPTH[50], strides=(2, 2, 1, 2), cut=3)
+    for tag, form in (("iresnet", Bottle()), ("iresgroup", Bottle(4, 2, by_32))):
+        backbone = partial(IResNet, DEPTH[50], form=form, strides=(2, 2, 1, 2), cut=3)
         found[f"ssd_{tag}50_backbone"] = ("image", backbone)
-    video = post.bottleneck(dim=3)
-    found["resnet3d50"] = (
-        "video",
-        partial(post.image, video, DEPTH[50], classes=400, dim=3, strides=(1, (1, 2, 2), 2, 2), dropout=True),
+    video, strides = Bottle(dim=3), ((1, 2, 2), (1, 2, 2), 2, 2)
+    resnet3d = partial(
+        post.image, post.bottleneck(form=video), DEPTH[50], classes=400, dim=3, strides=(1, *strides[1:])
     )
-    improved_video = partial(
-        staged.image, staged.bottleneck(dim=3), DEPTH[50], classes=400, dim=3, strides=((1, 2, 2), (1, 2, 2), 2, 2)
-    )
-    found["iresnet3d50"] = ("video", improved_video)
+    found["resnet3d50"] = ("video", resnet3d)
+    found["iresnet3d50"] = ("video", partial(IResNet, DEPTH[50], 400, form=video, strides=strides))
 
     for n in (20, 32, 44, 56, 110, 1202):
         cifar(f"cifar_resnet{n}", post.basic("A"), (n - 2) // 6)
@@ -107,7 +107,7 @@ def references() -> dict[str, Reference]:
         cifar(f"cifar_resnet110_{name}", post.ablation(name, post.basic("A")), 18, last=last)
         cifar(f"cifar_resnet164_{name}", post.ablation(name, post.bottleneck()), 18, last=last)
     for n, counts in {164: [18] * 3, 1001: [111] * 3, 2000: [222] * 3, 3002: [333, 334, 333]}.items():
-        found[f"cifar_iresnet{n}"] = ("cifar", partial(staged.cifar, counts))
+        found[f"cifar_iresnet{n}"] = ("cifar", partial(CifarIResNet, counts))
 
     for n, k in (
         (16, 4),
@@ -124,7 +124,7 @@ def references() -> dict[str, Reference]:
         (52, 1),
         (58, 4),
     ):
-        wide(f"wrn{n}_{k}", pre.wide(), (n - 4) // 6, k=k)
+        found[f"wrn{n}_{k}"] = ("cifar", partial(WRN, n, k))
     wide("wrn28_10_dropout", pre.wide(dropout=0.3), 4, k=10)
     for n, kernels in ((40, (1, 3, 1)), (40, (3, 1)), (40, (1, 3)), (40, (3, 1, 1)), (28, (3, 3)), (22, (3, 1, 3))):
         wide(f"wrn{n}_2_b{''.join(map(str, kernels))}", pre.wide(kernels), (n - 4) // 6, k=2)

@@ -1,4 +1,4 @@
-"""The architectures of the five papers as plain torch modules, written from the papers' descriptions.
+"""What the five papers vary in the networks of `reference`, as plain torch modules, written from their descriptions.
 
 They share no code with the compiler and know nothing of specs: what a spec means is proven against them.
 """

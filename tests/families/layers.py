@@ -1,85 +1,35 @@
-"""Small pieces the reference networks are made of."""
+"""What the variants of the reference networks share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-
-Stride = int | tuple[int, ...]
-
-
-def conv(
-    i: int, o: int, kernel: int | tuple[int, ...], stride: Stride = 1, *, groups: int = 1, dim: int = 2
-) -> nn.Module:
-    """A convolution without bias that pads to the same size."""
-    sizes = kernel if isinstance(kernel, tuple) else (kernel,) * dim
-    layer = nn.Conv3d if dim == 3 else nn.Conv2d
-    return layer(i, o, sizes, stride, padding=tuple(k // 2 for k in sizes), groups=groups, bias=False)
-
-
-def bn(channels: int, dim: int = 2) -> nn.Module:
-    return nn.BatchNorm3d(channels) if dim == 3 else nn.BatchNorm2d(channels)
-
-
-def strided(stride: Stride) -> bool:
-    return max(stride) > 1 if isinstance(stride, tuple) else stride > 1
-
-
-class OptionA(nn.Module):
-    """Every stride-th pixel, zeros for the new channels."""
-
-    def __init__(self, i: int, o: int, stride: int) -> None:
-        super().__init__()
-        self.stride, self.new = stride, o - i
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x[:, :, :: self.stride, :: self.stride]
-        zeros = x.new_zeros(x.shape[0], self.new, *x.shape[2:])
-        return torch.cat([x, zeros], dim=1)
-
-
-def option(kind: str, i: int, o: int, stride: Stride, dim: int = 2) -> nn.Module | None:
-    """A shortcut of He et al.: A, B, C, a bare projection, the max-pool projection of iResNet, or none at all."""
-    changed = i != o or strided(stride)
-    match kind:
-        case "none":
-            return None
-        case "A":
-            assert isinstance(stride, int)
-            return OptionA(i, o, stride) if changed else nn.Identity()
-        case "B":
-            return nn.Sequential(conv(i, o, 1, stride, dim=dim), bn(o, dim)) if changed else nn.Identity()
-        case "C":
-            return nn.Sequential(conv(i, o, 1, stride, dim=dim), bn(o, dim))
-        case "bare":
-            return conv(i, o, 1, stride, dim=dim) if changed else nn.Identity()
-        case "pooled":
-            layers: list[nn.Module] = []
-            if strided(stride):
-                layers.append((nn.MaxPool3d if dim == 3 else nn.MaxPool2d)(3, stride, 1))
-            if i != o:
-                layers += [conv(i, o, 1, dim=dim), bn(o, dim)]
-            return nn.Sequential(*layers)
-    raise AssertionError(kind)
 
 
 class Body(nn.Module):
     """A block in two steps: `joint(x)`, everything up to the closing addition, and `after`, what follows it."""
 
-    after: nn.Module
+    out: int
+    """Channels of the output."""
+    survival: float | None = None
+    """Probability that stochastic depth keeps the branch."""
+    kept = True
+    """Whether this step does."""
 
     def joint(self, x: Tensor) -> Tensor:
-        raise AssertionError
+        raise NotImplementedError
+
+    def after(self, x: Tensor) -> Tensor:
+        return x
 
     def forward(self, x: Tensor) -> Tensor:
         return self.after(self.joint(x))
 
 
-class Span(nn.Module):
+class Span(Body):
     """Blocks under one level shortcut of RoR: x goes through the parts, and g(x) joins the last block's addition."""
 
     def __init__(self, parts: Sequence[nn.Module], g: nn.Module | None) -> None:
@@ -93,12 +43,8 @@ class Span(nn.Module):
         y = self.parts[-1].joint(y)
         return y if self.g is None else y + self.g(x)
 
-    @property
-    def after(self) -> nn.Module:
-        return self.parts[-1].after
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.after(self.joint(x))
+    def after(self, x: Tensor) -> Tensor:
+        return self.parts[-1].after(x)
 
 
 class Net(nn.Module):
@@ -109,7 +55,17 @@ class Net(nn.Module):
         self.stem, self.body, self.head = stem, body, head
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self._draw()
         return self.head(self.body(self.stem(x)))
+
+    def _draw(self) -> None:
+        """Decides which blocks survive this step: all at once, in the order of the blocks' names, by letter."""
+        blocks = [module for module in self.modules() if isinstance(module, Body) and module.survival is not None]
+        of_a_stage = len(blocks) // 3 or 1
+        names = {f"stage{i // of_a_stage + 1}.{i % of_a_stage}.": block for i, block in enumerate(blocks)}
+        for name, number in zip(sorted(names), torch.rand(len(names)).tolist(), strict=True):
+            names[name].kept = number < names[name].survival
 
 
 class Pool(nn.Module):
@@ -119,34 +75,8 @@ class Pool(nn.Module):
         return x.flatten(2).mean(2)
 
 
-class Calls(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
-
-
 def classifier(channels: int, classes: int, *before: nn.Module) -> nn.Module:
     return nn.Sequential(*before, Pool(), nn.Linear(channels, classes))
-
-
-def image_stem(dim: int = 2, pool: bool = True) -> nn.Module:
-    """The stem of the image frame, or of its three-dimensional form."""
-    kernel, stride = ((5, 7, 7), (1, 2, 2)) if dim == 3 else ((7, 7), (2, 2))
-    layers: list[nn.Module] = [conv(3, 64, kernel, stride, dim=dim), bn(64, dim), nn.ReLU()]
-    if pool and dim == 3:
-        layers.append(nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)))
-    elif pool:
-        layers.append(nn.MaxPool2d(3, 2, 1))
-    return nn.Sequential(*layers)
-
-
-def cifar_stem(bare: bool = False) -> nn.Module:
-    return conv(3, 16, 3) if bare else nn.Sequential(conv(3, 16, 3), bn(16), nn.ReLU())
 
 
 def vgg19(classes: int, spatial: int) -> nn.Module:
@@ -161,12 +91,7 @@ def vgg19(classes: int, spatial: int) -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), *hidden, nn.Dropout(0.5), nn.Linear(4096, classes))
 
 
-def drop_branch(x: Tensor, survival: float, training: bool) -> Tensor:
+def drop_branch(x: Tensor, block: Body) -> Tensor:
     """Stochastic depth as first defined: the whole mini-batch, no rescaling; evaluation takes the expectation."""
-    if not training:
-        return x * survival
-    return x if torch.rand(1).item() < survival else x * 0
-
-
-def relu(x: Tensor) -> Tensor:
-    return F.relu(x)
+    assert block.survival is not None
+    return x * (block.kept if block.training else block.survival)

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reference.layers import Stride, bn, conv, conv3, image_stem, option, strided
 from torch import Tensor, nn
 
-from tests.families.layers import (
-    Body,
-    Net,
-    Stride,
-    bn,
-    cifar_stem,
-    classifier,
-    conv,
-    drop_branch,
-    image_stem,
-    option,
-    strided,
-)
+from tests.families.layers import Body, Net, classifier, drop_branch
 from tests.families.residual import Make, levels, stages
 
 
@@ -32,13 +21,12 @@ class Pre(Body):
         super().__init__()
         self.first, self.convolutions, self.shortcut = first, convolutions, shortcut
         self.out, self.shared, self.survival = out, shared, survival
-        self.after = nn.Identity()
 
     def joint(self, x: Tensor) -> Tensor:
         activated = self.first(x)
         y = self.convolutions(activated)
         if self.survival is not None:
-            y = drop_branch(y, self.survival, self.training)
+            y = drop_branch(y, self)
         return y + self.shortcut(activated if self.shared else x)
 
 
@@ -56,8 +44,7 @@ def wide(kernels: Sequence[int] = (3, 3), dropout: float = 0.0, *, first_special
         for kernel in kernels[1:]:
             layers += [bn(width), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else []), conv(width, width, kernel)]
         changed = i != width or strided(stride)
-        shortcut = option("A" if raw else "bare", i, width, stride)
-        assert shortcut is not None
+        shortcut = option("A" if raw else "bare", i, width, stride) or nn.Identity()
         shared = not raw and (changed or (first_special and number == 1))
         survival = 1 - number / total * 0.5 if total else None
         return Pre(activation(i), nn.Sequential(*layers), shortcut, width, shared=shared, survival=survival)
@@ -75,8 +62,7 @@ def bottleneck(*, image: bool = False) -> Make:
             conv(width, width, 3, stride), bn(width), nn.ReLU(),
             conv(width, out, 1),
         )  # fmt: skip
-        shortcut = option("bare", i, out, stride)
-        assert shortcut is not None
+        shortcut = option("bare", i, out, stride) or nn.Identity()
         first = nn.Identity() if image and number == 1 else activation(i)
         return Pre(first, layers, shortcut, out, shared=i != out or strided(stride) or number == 1)
 
@@ -89,8 +75,8 @@ def cifar(make: Make, blocks: int, *, k: int = 1, classes: int = 10, m: int = 1)
     body: nn.Module = nn.Sequential(*(block for stage in found for block in stage))
     if m > 1:
         body = levels(found, m, 16, [1, 2, 2], with_bn=False)
-    out = int(found[-1][-1].out)  # type: ignore[arg-type]
-    return Net(cifar_stem(bare=True), body, classifier(out, classes, activation(out)))
+    out = found[-1][-1].out
+    return Net(conv3(3, 16), body, classifier(out, classes, activation(out)))
 
 
 def image_net(counts: Sequence[int]) -> nn.Module:

@@ -1,138 +1,132 @@
-"""Post-activation networks: ResNet, its ablations, Wide ResNet for images, ResGroup, RoR."""
+"""Post-activation networks: ResNet and its ablations, with blocks of `reference.resnet`, and RoR's levels over them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 import torch
+from reference.layers import BOTTLE, Bottle, Stride, bn, cifar_stem, conv, conv1, image_stem, option
+from reference.resnet import Basic, Bottleneck, Residual, ResNet
 from torch import Tensor, nn
 
-from tests.families.layers import (
-    Body,
-    Calls,
-    Net,
-    Pool,
-    Span,
-    Stride,
-    bn,
-    cifar_stem,
-    classifier,
-    conv,
-    drop_branch,
-    image_stem,
-    option,
-    relu,
-)
+from tests.families.layers import Body, Net, Span, classifier, drop_branch
 
-Make = Callable[[int, int, Stride, int], Body]
+Block = Residual | Body
+Make = Callable[[int, int, Stride, int], Block]
 """(input channels, width, stride, number in the network) -> block; the block tells its output channels as `out`."""
 
 
-class Residual(Body):
-    """relu(branch(x) + shortcut(x)), with the ablations' scalings and orders as options."""
+class Chain(Residual):
+    """Convolutions of any kernels, as B(3,3,3), or one alone."""
 
-    def __init__(
-        self, branch: nn.Module, shortcut: nn.Module | None, out: int, *, after: nn.Module | None = None,
-        survival: float | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, inputs: int, width: int, stride: Stride, kernels: Sequence[int], kind: str) -> None:
         super().__init__()
-        self.branch, self.shortcut, self.out, self.survival = branch, shortcut, out, survival
-        self.after = nn.ReLU() if after is None else after
+        self.out = width
+        layers: list[nn.Module] = []
+        for k, kernel in enumerate(kernels):
+            layers += [conv(inputs if k == 0 else width, width, kernel, stride if k == 0 else 1), bn(width), nn.ReLU()]
+        self.layers = nn.Sequential(*layers[:-1])
+        self.projection = option(kind, inputs, width, stride)
 
-    def joint(self, x: Tensor) -> Tensor:
-        y = self.branch(x)
-        if self.survival is not None:
-            y = drop_branch(y, self.survival, self.training)
-        return y if self.shortcut is None else y + self.shortcut(x)
+    def branch(self, x: Tensor) -> Tensor:
+        return self.layers(x)
 
 
 def basic(kind: str = "B", kernels: Sequence[int] = (3, 3), factor: float = 1) -> Make:
     """The basic block; `kernels` (3, 3, 3) is B(3,3,3), `factor` widens it."""
 
-    def make(i: int, width: int, stride: Stride, _: int) -> Body:
-        w = int(width * factor)
-        layers: list[nn.Module] = []
-        for k, kernel in enumerate(kernels):
-            layers += [conv(i if k == 0 else w, w, kernel, stride if k == 0 else 1), bn(w), nn.ReLU()]
-        return Residual(nn.Sequential(*layers[:-1]), option(kind, i, w, stride), w)
+    def make(i: int, width: int, stride: Stride, _: int) -> Block:
+        width = int(width * factor)
+        return Basic(i, width, stride, kind) if kernels == (3, 3) else Chain(i, width, stride, kernels, kind)
 
     return make
 
 
-def bottleneck(
-    kind: str = "B", inner: float = 1, outer: float = 4, groups: Callable[[int], int] = lambda inner: 1, dim: int = 2
-) -> Make:
-    """c1(inner) - c3(inner, stride, groups) - c1(outer); both in multiples of the stage's width."""
-
-    def make(i: int, width: int, stride: Stride, _: int) -> Body:
-        a, o = int(width * inner), int(width * outer)
-        branch = nn.Sequential(
-            conv(i, a, 1, dim=dim), bn(a, dim), nn.ReLU(),
-            conv(a, a, 3, stride, groups=groups(a), dim=dim), bn(a, dim), nn.ReLU(),
-            conv(a, o, 1, dim=dim), bn(o, dim),
-        )  # fmt: skip
-        return Residual(branch, option(kind, i, o, stride, dim), o)
-
-    return make
+def bottleneck(kind: str = "B", form: Bottle = BOTTLE) -> Make:
+    return lambda i, width, stride, _: Bottleneck(i, width, stride, form, kind)
 
 
-def one_layer(i: int, width: int, stride: Stride, _: int) -> Body:
+def one_layer(i: int, width: int, stride: Stride, _: int) -> Block:
     """A block of a single convolution."""
-    return Residual(nn.Sequential(conv(i, width, 3, stride), bn(width)), option("A", i, width, stride), width)
+    return Chain(i, width, stride, [3], "A")
+
+
+class Ablated(Body):
+    """An ablation of He et al. (arXiv 1603.05027) of a block: Fig. 2 (shortcuts) and Fig. 4 (orders)."""
+
+    def __init__(self, name: str, block: Residual, inputs: int, stride: Stride) -> None:
+        super().__init__()
+        self.name, self.block, self.out = name, block, block.out
+        self.dropout = nn.Dropout(0.5)
+        self.gate = nn.Conv2d(inputs, block.out, 1, stride) if name in ("exclusive", "gated") else None
+        self.closing: nn.Module = nn.Identity()
+        if name == "conv":
+            block.projection = option("C", inputs, block.out, stride)
+        if name == "bn_after_add":
+            last = "bn3" if isinstance(block, Bottleneck) else "bn2"
+            self.closing = getattr(block, last)
+            setattr(block, last, nn.Identity())
+
+    def joint(self, x: Tensor) -> Tensor:
+        branch, shortcut = self.block.branch, self.block.shortcut
+        match self.name:
+            case "scale":
+                return branch(x) + 0.5 * shortcut(x)
+            case "scale_both":
+                return 0.5 * branch(x) + 0.5 * shortcut(x)
+            case "dropout":
+                return branch(x) + self.dropout(shortcut(x))
+            case "exclusive" | "gated":
+                assert self.gate is not None
+                g = torch.sigmoid(self.gate(x))
+                return (g * branch(x) if self.name == "exclusive" else branch(x)) + (1 - g) * shortcut(x)
+            case "relu_before_add":
+                return branch(x).relu() + shortcut(x)
+            case "relu_only":
+                return branch(x.relu()) + shortcut(x)
+        return branch(x) + shortcut(x)
+
+    def after(self, x: Tensor) -> Tensor:
+        return x if self.name in ("relu_before_add", "relu_only") else self.closing(x).relu()
 
 
 def ablation(name: str, make: Make) -> Make:
-    """An ablation of He et al. (arXiv 1603.05027) on blocks of `make`: Fig. 2 (shortcuts) and Fig. 4 (orders)."""
-
-    def changed(i: int, width: int, stride: Stride, number: int) -> Body:
+    def changed(i: int, width: int, stride: Stride, number: int) -> Block:
         block = make(i, width, stride, number)
         assert isinstance(block, Residual)
-        assert isinstance(block.branch, nn.Sequential)
-        assert block.shortcut is not None
-        match name:
-            case "scale":
-                block.shortcut = nn.Sequential(block.shortcut, Calls(lambda x: 0.5 * x))
-            case "scale_both":
-                block.shortcut = nn.Sequential(block.shortcut, Calls(lambda x: 0.5 * x))
-                block.branch.append(Calls(lambda x: 0.5 * x))
-            case "dropout":
-                block.shortcut = nn.Sequential(block.shortcut, nn.Dropout(0.5))
-            case "conv":
-                block.shortcut = option("C", i, block.out, stride)
-            case "exclusive" | "gated":
-                return Gated(block, i, stride, exclusive=name == "exclusive")
-            case "bn_after_add":
-                block.after = nn.Sequential(block.branch.pop(-1), nn.ReLU())
-            case "relu_before_add":
-                block.branch.append(nn.ReLU())
-                block.after = nn.Identity()
-            case "relu_only":
-                block.branch.insert(0, nn.ReLU())
-                block.after = nn.Identity()
-        return block
+        return Ablated(name, block, i, stride)
 
     return changed
 
 
-class Gated(Body):
-    """The shortcut times 1 - g(x); exclusive gating also multiplies the branch by g(x)."""
+class Surviving(Body):
+    """A block under stochastic depth."""
 
-    def __init__(self, block: Residual, i: int, stride: Stride, exclusive: bool) -> None:
+    def __init__(self, block: Residual, survival: float) -> None:
         super().__init__()
-        self.block, self.out, self.exclusive = block, block.out, exclusive
-        self.gate = nn.Conv2d(i, block.out, 1, stride)
-        self.after = nn.ReLU()
+        self.block, self.survival, self.out = block, survival, block.out
 
     def joint(self, x: Tensor) -> Tensor:
-        g = torch.sigmoid(self.gate(x))
-        branch, shortcut = self.block.branch(x), self.block.shortcut
-        assert shortcut is not None
-        return (g * branch if self.exclusive else branch) + (1 - g) * shortcut(x)
+        return drop_branch(self.block.branch(x), self) + self.block.shortcut(x)
+
+    def after(self, x: Tensor) -> Tensor:
+        return self.block.after(x)
+
+
+def surviving(make: Make, total: int, last: float = 0.5) -> Make:
+    """Blocks under stochastic depth: p_l = 1 - (l / L)(1 - p_L)."""
+
+    def changed(i: int, width: int, stride: Stride, number: int) -> Block:
+        block = make(i, width, stride, number)
+        assert isinstance(block, Residual)
+        return Surviving(block, 1 - number / total * (1 - last))
+
+    return changed
 
 
 def stages(
     make: Make, channels: int, counts: Sequence[int], widths: Sequence[int], strides: Sequence[Stride]
-) -> list[list[Body]]:
+) -> list[list[Block]]:
     """Blocks by stage; the first of each takes its stride."""
     found, number = [], 0
     for count, width, stride in zip(counts, widths, strides, strict=True):
@@ -140,21 +134,21 @@ def stages(
         for index in range(count):
             number += 1
             blocks.append(make(channels, width, stride if index == 0 else 1, number))
-            channels = int(blocks[-1].out)  # type: ignore[arg-type]
+            channels = blocks[-1].out
         found.append(blocks)
     return found
 
 
-def levels(found: Sequence[Sequence[Body]], m: int, channels: int, strides: Sequence[Stride], with_bn: bool) -> Span:
+def levels(found: Sequence[Sequence[Block]], m: int, channels: int, strides: Sequence[Stride], with_bn: bool) -> Span:
     """RoR-m over blocks: a span for the root, one for each stage, and halves of those above, each with its g."""
 
     def project(i: int, o: int, stride: int) -> nn.Module:
-        return nn.Sequential(conv(i, o, 1, stride), bn(o)) if with_bn else conv(i, o, 1, stride)
+        return nn.Sequential(conv1(i, o, stride), bn(o)) if with_bn else conv1(i, o, stride)
 
-    def span(blocks: Sequence[Body], i: int, stride: int, level: int) -> nn.Module:
+    def span(blocks: Sequence[Block], i: int, stride: int, level: int) -> nn.Module:
         if len(blocks) == 1:
             return blocks[0]
-        out = int(blocks[-1].out)  # type: ignore[arg-type]
+        out = blocks[-1].out
         g = project(i, out, stride)
         if level + 1 >= m:
             return Span(blocks, g)
@@ -166,23 +160,17 @@ def levels(found: Sequence[Sequence[Body]], m: int, channels: int, strides: Sequ
     for blocks, stride in zip(found, strides, strict=True):
         assert isinstance(stride, int)
         parts.append(span(blocks, entering, stride, 2) if m > 2 else Span(blocks, None))
-        entering, total = int(blocks[-1].out), total * stride  # type: ignore[arg-type]
+        entering, total = blocks[-1].out, total * stride
     return Span(parts, project(channels, entering, total) if m > 1 else None)
 
 
-def image(make: Make, counts: Sequence[int], *, classes: int = 1000, m: int = 1, pool: bool = True,
-          strides: Sequence[Stride] = (1, 2, 2, 2), dim: int = 2, cut: int = 4,
-          dropout: bool = False) -> nn.Module:  # fmt: skip
-    """A network in the image frame; `cut` stages are kept, without a head if fewer than four."""
-    found = stages(make, 64, counts[:cut], [64, 128, 256, 512][:cut], strides[:cut])
-    body: nn.Module = nn.Sequential(*(block for blocks in found for block in blocks))
-    if m > 1:
-        body = levels(found, m, 64, strides, with_bn=True)
-    out = int(found[-1][-1].out)  # type: ignore[arg-type]
-    head = classifier(out, classes) if cut == 4 else nn.Identity()
-    if dropout:
-        head = nn.Sequential(Pool(), nn.Dropout(0.5), nn.Linear(out, classes))
-    return Net(image_stem(dim, pool), body, head)
+def image(make: Make, counts: Sequence[int], *, m: int = 1, **options: object) -> nn.Module:
+    """A network in the image frame; `options` are those of `ResNet`."""
+    if m == 1:
+        return ResNet(counts, block=lambda i, width, stride: make(i, width, stride, 0), **options)  # type: ignore[arg-type]
+    strides = (1, 2, 2, 2)
+    found = stages(make, 64, counts, [64, 128, 256, 512], strides)
+    return Net(image_stem(), levels(found, m, 64, strides, with_bn=True), classifier(found[-1][-1].out, 1000))
 
 
 def cifar(make: Make, blocks: int, *, classes: int = 10, m: int = 1, last: nn.Module | None = None) -> nn.Module:
@@ -191,21 +179,4 @@ def cifar(make: Make, blocks: int, *, classes: int = 10, m: int = 1, last: nn.Mo
     body: nn.Module = nn.Sequential(*(block for stage in found for block in stage))
     if m > 1:
         body = levels(found, m, 16, [1, 2, 2], with_bn=True)
-    out = int(found[-1][-1].out)  # type: ignore[arg-type]
-    return Net(cifar_stem(), body, classifier(out, classes, *([last] if last is not None else [])))
-
-
-def surviving(make: Make, total: int, last: float = 0.5) -> Make:
-    """Blocks under stochastic depth: p_l = 1 - (l / L)(1 - p_L)."""
-
-    def changed(i: int, width: int, stride: Stride, number: int) -> Body:
-        block = make(i, width, stride, number)
-        assert isinstance(block, Residual)
-        block.survival = 1 - number / total * (1 - last)
-        return block
-
-    return changed
-
-
-def activated() -> nn.Module:
-    return Calls(relu)
+    return Net(cifar_stem(), body, classifier(found[-1][-1].out, classes, *([last] if last is not None else [])))

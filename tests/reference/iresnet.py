@@ -1,4 +1,4 @@
-"""iResNet (arXiv 2004.04989): stages of a start, middles and an end, with a pooling projection."""
+"""ResStage and iResNet (arXiv 2004.04989): stages of a start, middles and an end."""
 
 from __future__ import annotations
 
@@ -6,39 +6,55 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from reference.layers import CIFAR_WIDTHS, WIDTHS, Stages, classifier, conv1, conv3
+from reference.layers import (
+    BOTTLE,
+    CIFAR_WIDTHS,
+    WIDTHS,
+    Bottle,
+    Stages,
+    Stride,
+    bn,
+    cifar_stem,
+    classifier,
+    conv1,
+    conv3,
+    image_stem,
+    option,
+)
 
 
 class Start(nn.Module):
-    """1x1, 3x3, 1x1 ending in a batch norm, beside a projection that pools before it changes the channels."""
+    """1x1, 3x3, 1x1 ending in a batch norm, beside a projection: one that pools before it changes the channels."""
 
-    def __init__(self, inputs: int, width: int, stride: int) -> None:
+    def __init__(
+        self, inputs: int, width: int, stride: Stride, form: Bottle = BOTTLE, projection: str = "pooled"
+    ) -> None:
         super().__init__()
-        outputs = 4 * width
-        self.conv1, self.bn1 = conv1(inputs, width), nn.BatchNorm2d(width)
-        self.conv2, self.bn2 = conv3(width, width, stride), nn.BatchNorm2d(width)
-        self.conv3, self.bn3 = conv1(width, outputs), nn.BatchNorm2d(outputs)
+        inner, outputs, dim = int(width * form.inner), int(width * form.outer), form.dim
+        self.conv1, self.bn1 = conv1(inputs, inner, dim=dim), bn(inner, dim)
+        self.conv2, self.bn2 = conv3(inner, inner, stride, groups=form.groups(inner), dim=dim), bn(inner, dim)
+        self.conv3, self.bn3 = conv1(inner, outputs, dim=dim), bn(outputs, dim)
         self.relu = nn.ReLU(inplace=True)
-        pool = [nn.MaxPool2d(3, stride, 1)] if stride != 1 else []
-        self.projection = nn.Sequential(*pool, conv1(inputs, outputs), nn.BatchNorm2d(outputs))
+        self.projection = option(projection, inputs, outputs, stride, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
-        out += self.projection(x)
+        out += x if self.projection is None else self.projection(x)
         return out
 
 
 class Middle(nn.Module):
     """Pre-activated 1x1, 3x3, 1x1; without the leading batch norm where the block before ended in one."""
 
-    def __init__(self, channels: int, width: int, leading: bool) -> None:
+    def __init__(self, channels: int, width: int, leading: bool, form: Bottle = BOTTLE) -> None:
         super().__init__()
-        self.bn1 = nn.BatchNorm2d(channels) if leading else None
-        self.conv1 = conv1(channels, width)
-        self.bn2, self.conv2 = nn.BatchNorm2d(width), conv3(width, width)
-        self.bn3, self.conv3 = nn.BatchNorm2d(width), conv1(width, channels)
+        inner, dim = int(width * form.inner), form.dim
+        self.bn1 = bn(channels, dim) if leading else None
+        self.conv1 = conv1(channels, inner, dim=dim)
+        self.bn2, self.conv2 = bn(inner, dim), conv3(inner, inner, groups=form.groups(inner), dim=dim)
+        self.bn3, self.conv3 = bn(inner, dim), conv1(inner, channels, dim=dim)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,42 +69,101 @@ class Middle(nn.Module):
 class End(Middle):
     """A middle followed by a batch norm and a ReLU."""
 
-    def __init__(self, channels: int, width: int, leading: bool) -> None:
-        super().__init__(channels, width, leading)
-        self.closing = nn.BatchNorm2d(channels)
+    def __init__(self, channels: int, width: int, leading: bool, form: Bottle = BOTTLE) -> None:
+        super().__init__(channels, width, leading, form)
+        self.closing = bn(channels, form.dim)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.relu(self.closing(super().forward(x)))
 
 
+class BasicStart(nn.Module):
+    """As a start, of two 3x3."""
+
+    def __init__(self, inputs: int, width: int, stride: Stride) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = conv3(inputs, width, stride), bn(width)
+        self.conv2, self.bn2 = conv3(width, width), bn(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.projection = option("pooled", inputs, width, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        out += x if self.projection is None else self.projection(x)
+        return out
+
+
+class BasicEnd(nn.Module):
+    """As an end, of two 3x3; as a middle without `closing`."""
+
+    def __init__(self, width: int, leading: bool, closing: bool = True) -> None:
+        super().__init__()
+        self.bn1, self.conv1 = bn(width) if leading else None, conv3(width, width)
+        self.bn2, self.conv2 = bn(width), conv3(width, width)
+        self.relu = nn.ReLU(inplace=True)
+        self.closing = bn(width) if closing else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = nn.functional.relu(x) if self.bn1 is None else self.relu(self.bn1(x))
+        out = self.conv2(self.relu(self.bn2(self.conv1(out))))
+        out += x
+        return out if self.closing is None else self.relu(self.closing(out))
+
+
 def stages_of(
-    counts: Sequence[int], widths: Sequence[int], strides: Sequence[int], channels: int
-) -> list[nn.Sequential]:
+    counts: Sequence[int], widths: Sequence[int], strides: Sequence[Stride], channels: int, form: Bottle = BOTTLE,
+    projection: str = "pooled",
+) -> list[nn.Sequential]:  # fmt: skip
     """Stages of two blocks at least."""
     stages = []
     for count, width, stride in zip(counts, widths, strides, strict=True):
-        blocks: list[nn.Module] = [Start(channels, width, stride)]
-        channels = 4 * width
-        blocks += [Middle(channels, width, leading=index > 1) for index in range(1, count - 1)]
-        blocks.append(End(channels, width, leading=count > 2))
+        blocks: list[nn.Module] = [Start(channels, width, stride, form, projection)]
+        channels = int(width * form.outer)
+        blocks += [Middle(channels, width, leading=index > 1, form=form) for index in range(1, count - 1)]
+        blocks.append(End(channels, width, leading=count > 2, form=form))
         stages.append(nn.Sequential(*blocks))
     return stages
 
 
 class IResNet(Stages):
-    """An image iResNet: no pool in the stem, stride 2 in every stage."""
+    """An image or video iResNet: no pool in the stem, stride 2 in every stage. `cut`: as many stages, and no head."""
+
+    def __init__(
+        self, counts: Sequence[int], classes: int = 1000, *, form: Bottle = BOTTLE,
+        strides: Sequence[Stride] = (2, 2, 2, 2), cut: int | None = None,
+    ) -> None:  # fmt: skip
+        stages = stages_of(counts[:cut], WIDTHS[:cut], strides[:cut], 64, form)
+        head = classifier(int(512 * form.outer), classes, form.dim) if cut is None else nn.Identity()
+        super().__init__(image_stem(form.dim, pool=False), stages, head)
+
+
+class BasicIResNet(Stages):
+    """An image iResNet of blocks of two 3x3."""
 
     def __init__(self, counts: Sequence[int], classes: int = 1000) -> None:
-        stem = nn.Sequential(nn.Conv2d(3, 64, 7, 2, padding=3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True))
-        super().__init__(stem, stages_of(counts, WIDTHS, (2, 2, 2, 2), 64), classifier(2048, classes))
+        stages, channels = [], 64
+        for count, width in zip(counts, WIDTHS, strict=True):
+            blocks: list[nn.Module] = [BasicStart(channels, width, 2)]
+            blocks += [BasicEnd(width, index > 1, closing=index == count - 1) for index in range(1, count)]
+            stages.append(nn.Sequential(*blocks))
+            channels = width
+        super().__init__(image_stem(pool=False), stages, classifier(512, classes))
+
+
+class ResStage(Stages):
+    """iResNet's stages in ResNet's frame: a pool in the stem, and option C where a stage starts."""
+
+    def __init__(self, counts: Sequence[int], classes: int = 1000) -> None:
+        stages = stages_of(counts, WIDTHS, (1, 2, 2, 2), 64, projection="C")
+        super().__init__(image_stem(), stages, classifier(2048, classes))
 
 
 class CifarIResNet(Stages):
     """A CIFAR iResNet: three stages of bottlenecks."""
 
     def __init__(self, counts: Sequence[int], classes: int = 10) -> None:
-        stem = nn.Sequential(conv3(3, 16), nn.BatchNorm2d(16), nn.ReLU(inplace=True))
-        super().__init__(stem, stages_of(counts, CIFAR_WIDTHS, (1, 2, 2), 16), classifier(256, classes))
+        super().__init__(cifar_stem(), stages_of(counts, CIFAR_WIDTHS, (1, 2, 2), 16), classifier(256, classes))
 
 
 class IResNet50(IResNet):
