@@ -1,0 +1,120 @@
+"""A built network for inference: the weights of its optimised graph (archspec.compiler.optimize).
+
+After a layer y = W x + b, the step a y + c gives W' = a W and b' = a b + c, by channels of the output. Before it, the
+step a x + c gives W' = W a and b' = b + W c, by channels of the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archspec.compiler.codegen import attach
+from archspec.compiler.layers import DropPath
+from archspec.compiler.lower import Network, lower
+from archspec.compiler.modules import target
+from archspec.compiler.optimize import Folding, optimize
+from archspec.execution.hooks import has_hooks
+from archspec.graph import Node
+from archspec.ops import ModuleCall
+
+EXACT = torch.float64
+"""What weights are folded in, whatever their own dtype."""
+
+
+def fold(network: Network) -> Network:
+    """A network that computes in evaluation what the given one does, lowered from its optimised graph.
+
+    It is in evaluation mode, of the same granularity, devices and dtypes, and runs eagerly; siblings still share their
+    classes, and what stays keeps its names and state-dict keys. It has its own tensors: the given network does not
+    change, and later changes of one do not reach the other. It is not for training: its batch norms are constants.
+
+    Statistics, weights and survival probabilities are the network's present ones. Raises `ValueError` for a network
+    whose fx graph has been edited, that has hooks, or of which a layer to fold is not the one its graph says.
+    """
+    if network.edited:
+        raise ValueError("the network's fx graph has been edited: optimise the network as it was built, then edit that")
+    hooked = [name or "the network" for name, module in network.named_modules() if has_hooks(module)]
+    if hooked:
+        raise ValueError(f"{hooked[0]} has hooks, which the optimised network would not call: remove them first")
+    optimized = optimize(network.architecture)
+    graph = optimized.graph
+    taken: dict[str, list[Folding]] = {}
+    for folding in optimized.foldings:
+        taken.setdefault(folding.layer, []).append(folding)
+    result = lower(graph, network.granularity, torch.device("meta"))
+    copies: dict[int, Any] = {}
+    with torch.no_grad():
+        for node in list(graph)[1:]:
+            if node.name in taken:
+                _take_up(network, node, taken[node.name], result.get_submodule(node.name))
+            elif isinstance(node.op.call(graph.input_shapes(node)), ModuleCall):
+                attach(result, node.name, deepcopy(network.get_submodule(node.name), copies))
+    return result.eval()
+
+
+def _take_up(network: Network, node: Node, foldings: Sequence[Folding], into: Any) -> None:
+    """Gives a layer of the optimised network the weights that the network's own has, with the steps folded in."""
+    graph = network.architecture
+    layer: Any = _expected(network, graph[node.name])
+    weight, bias = layer.weight.to(EXACT), None if layer.bias is None else layer.bias.to(EXACT)
+    for folding in foldings:
+        factor, shift = _constants(network, graph[folding.step], weight.device)
+        if folding.before:
+            groups = getattr(layer, "groups", 1)
+            if shift is not None:
+                shift = (weight * _by_input(shift, weight, groups)).flatten(1).sum(1)
+            weight = weight * _by_input(factor, weight, groups)
+        else:
+            weight = weight * factor.reshape(-1, *(1,) * (weight.ndim - 1))
+            bias = None if bias is None else bias * factor
+        if shift is not None:
+            bias = shift if bias is None else bias + shift
+    into.weight = nn.Parameter(torch.empty_like(layer.weight).copy_(weight), layer.weight.requires_grad)
+    if bias is not None:
+        like = layer.weight if layer.bias is None else layer.bias
+        into.bias = nn.Parameter(bias.to(like.dtype, copy=True), like.requires_grad)
+
+
+def _by_input(values: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """Numbers of the input's channels, or one for all, as factors of weights of the shape (out, in / groups, *kernel).
+
+    The outputs of a group read its own channels of the input.
+    """
+    out, each = weight.shape[:2]
+    if values.numel() > 1:
+        values = values.reshape(groups, 1, each).expand(groups, out // groups, each).reshape(out, each)
+    return values.reshape(*values.shape, *(1,) * (weight.ndim - values.ndim))
+
+
+def _constants(network: Network, step: Node, device: torch.device) -> tuple[Tensor, Tensor | None]:
+    """What a step multiplies each channel, or all, by, and what it adds, if anything."""
+    if step.op.key == "scale":
+        return torch.tensor([step.op.by], dtype=EXACT, device=device), None  # type: ignore[attr-defined]
+    module: Any = _expected(network, step)
+    if isinstance(module, DropPath):
+        return module.survival.to(EXACT).reshape(1), None
+    if module.running_mean is None:
+        raise ValueError(f"{step.name} has no running statistics: it uses the batch's, and cannot be folded")
+    factor = (module.running_var.to(EXACT) + module.eps).rsqrt()
+    if module.weight is not None:
+        factor = factor * module.weight.to(EXACT)
+    shift = -module.running_mean.to(EXACT) * factor
+    return factor, shift if module.bias is None else shift + module.bias.to(EXACT)
+
+
+def _expected(network: Network, node: Node) -> nn.Module:
+    """The module of a node. Raises `ValueError` if another has been put in its place."""
+    module = network.get_submodule(node.name)
+    call = node.op.call(network.architecture.input_shapes(node))
+    expected = target(call.target)
+    if type(module) is not expected and not (node.op.key == "bn" and isinstance(module, nn.SyncBatchNorm)):
+        raise ValueError(
+            f"{node.name} is a {type(module).__name__}, where the graph has a {expected.__name__}: "
+            "optimise the network before replacing or parametrising its layers"
+        )
+    return module
