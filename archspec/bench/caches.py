@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
 import torch
@@ -24,14 +24,23 @@ class Caches:
         """Whether rows begin with empty caches."""
         return self._folder is not None
 
-    def empty(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def empty(self) -> Iterator[None]:
         """A time in which the compiler finds and leaves nothing in the caches of others. What it wrote stays on disk
         until the benchmark ends, since code may be loaded late."""
         if self._folder is None:
-            return nullcontext()
+            yield
+            return
         from torch._inductor.utils import fresh_cache
 
-        return fresh_cache(dir=self._folder, delete=False)
+        failed: Exception | None = None
+        with fresh_cache(dir=self._folder, delete=False):
+            try:
+                yield
+            except Exception as error:  # kept from torch, which would tell that it leaves the folder behind
+                failed = error
+        if failed is not None:
+            raise failed
 
 
 @contextmanager

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 LABELS = ("step", "network", "layout")
-RATES = ("time", "±", "samples/s", "GFLOP/s", "ceiling", "speed-up")
-COSTS = ("compile", "peak", "predicted")
-HEADER = (*LABELS, *RATES, *COSTS)
+HEADER = (
+    *LABELS, "time", "±", "speed-up", "samples/s", "GFLOP/s", "ceiling", "compile", "peak", "predicted",
+)  # fmt: skip
 GAP = 2
 """Characters between columns."""
 
 
 def tables(result: Result, width: int) -> Iterator[tuple[str, list[Table]]]:
-    """For each spec a title, and its table, or two where one is wider than `width` characters.
+    """For each spec a title, and its table, or several where one is wider than `width` characters.
 
     Columns that hold nothing in any spec are left out.
     """
@@ -32,15 +32,29 @@ def tables(result: Result, width: int) -> Iterator[tuple[str, list[Table]]]:
         for name in HEADER
         if any(row[name] for row in cells)
     }
-    parts = [list(widths)]
-    if sum(widths.values()) + GAP * len(widths) > width:
-        parts = [[name for name in widths if name in (*LABELS, *some)] for some in (RATES, COSTS)]
+    parts = _parts(widths, width)
     for section, body in zip(result.specs, bodies, strict=True):
         shape = "x".join(map(str, section.input))
         rivals = dict.fromkeys(row.network for row in section.rows if row.network != OURS)
         by_hand = "".join(f"; by hand: {name}" for name in rivals)
         title = f"{section.name}: input {shape}, {section.params:,} parameters, {count(section.macs)} MACs{by_hand}"
         yield title, [_table(body, {name: widths[name] for name in names}) for names in parts]
+
+
+def _parts(widths: Mapping[str, int], width: int) -> list[list[str]]:
+    """The columns of each table: the labels, and as many others as fit."""
+    room = width - sum(widths[name] + GAP for name in LABELS)
+    parts: list[list[str]] = []
+    left = 0
+    for name in widths:
+        if name in LABELS:
+            continue
+        if not parts or widths[name] + GAP > left:
+            parts.append([*LABELS])
+            left = room
+        parts[-1].append(name)
+        left -= widths[name] + GAP
+    return parts
 
 
 def _table(body: Sequence[Sequence[Mapping[str, str]]], widths: Mapping[str, int]) -> Table:
@@ -123,9 +137,10 @@ def notes(result: Result) -> list[tuple[str, str]]:
     cpu = machine.device.startswith("cpu")
     threads = f", {machine.threads} thread{'s' if machine.threads != 1 else ''}" if cpu else ""
     kept = {True: ", freed memory kept by the process", False: ", page faults of the default malloc counted"}
+    autocast = " in inference; in training float32 parameters, under autocast" if result.autocast else ""
     told = [
         ("device", f"{machine.device}: {machine.name}{threads}, torch {machine.torch}"),
-        ("numbers", result.dtype + (" in inference; in training float32 under autocast" if result.autocast else "")),
+        ("numbers", result.dtype + autocast),
         (
             "ceiling",
             f"{ceiling.flops_per_second / 1e9:,.0f} GFLOP/s: the best product of square matrices here, of "

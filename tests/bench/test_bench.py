@@ -224,10 +224,11 @@ def test_the_table_fits_the_terminal() -> None:
     row = result.specs[0].rows[0]
     assert len(next(iter(tables(result, 200)))[1]) == 1
     assert len(next(iter(tables(result, 100)))[1]) == 2
-    narrow = printed(result, 100)
-    assert max(map(len, narrow.splitlines())) <= 100
-    assert f"{row.samples_per_second:,.4g}" in narrow
-    assert "predicted" in narrow
+    for width in (80, 100):
+        narrow = printed(result, width)
+        assert max(map(len, narrow.splitlines())) <= width
+        for text in ("±", f"{row.samples_per_second:,.4g}", f"{row.of_ceiling:.1%}", "KiB", "predicted"):
+            assert text in narrow
     assert "compile" not in narrow  # a column of nothing
     told = dict(notes(result))
     assert "1 thread" in told["device"] or "threads" in told["device"]

@@ -45,7 +45,7 @@ def test_kept_memory_faults_no_more() -> None:
     assert int(done.stdout) < 1000  # ten times 16 MB are 39,000 pages
 
 
-def test_caches_are_empty_and_go_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_caches_are_empty_and_go_afterwards(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv(NAME, "/the/user's")
     folders = []
     with caches(warm=False) as own:
@@ -54,6 +54,9 @@ def test_caches_are_empty_and_go_afterwards(monkeypatch: pytest.MonkeyPatch) -> 
             with own.empty():
                 folders.append(os.environ[NAME])
                 assert os.listdir(folders[-1]) == []
+        with pytest.raises(KeyError), own.empty():
+            raise KeyError("passes through")
+    assert "kept" not in caplog.text
     assert len({*folders}) == 2
     assert not any(os.path.exists(folder) for folder in folders)
     assert os.environ[NAME] == "/the/user's"

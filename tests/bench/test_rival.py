@@ -62,6 +62,7 @@ def test_a_file_of_a_package_is_imported_as_such(folder: Path, monkeypatch: pyte
     assert isinstance(load_rival("elsewhere/kit/inner/net.py:Same").make(CPU, torch.float32), nn.Identity)
 
 
-def test_the_reference_networks_are_the_specs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("folder")
+def test_the_reference_networks_are_the_specs() -> None:
     reference = str(ROOT / "tests/reference/iresnet.py")
     compare(load_rival(f"{reference}:CifarIResNet164"), archspec.expand("cifar_iresnet164"), CPU)
