@@ -11,7 +11,7 @@ Importing archspec, checking and summarising do not import torch.
 
 from typing import TYPE_CHECKING, Any
 
-from archspec.api import Report, build, check, compile, expand, load, loads, summarize
+from archspec.api import Report, build, check, compile, expand, load, loads, optimize, summarize
 from archspec.edit import define, op
 from archspec.errors import Problem, Span, SpecError
 from archspec.graph import Graph, Node
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Graph", "Node", "Problem", "Report", "Span", "Spec", "SpecError", "Summary", "TrainingStep", "__version__",
-    "build", "check", "compile", "define", "expand", "load", "loads", "op", "summarize",
+    "build", "check", "compile", "define", "expand", "load", "loads", "op", "optimize", "summarize",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # type checkers are to know which names there are

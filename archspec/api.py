@@ -1,11 +1,11 @@
-"""The verbs: load, expand, build, compile, summarize, check."""
+"""The verbs: load, expand, build, compile, optimize, summarize, check."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from archspec import resolve
 from archspec.compiler.pipeline import graph_of, network_of
@@ -124,6 +124,30 @@ def compile(
         network, mode, channels_last=channels_last, checkpoint=checkpoint, memory=memory, batch=batch,
         backend=backend, dynamic=dynamic, options=options, cuda_graphs=cuda_graphs,
     )  # fmt: skip
+
+
+@overload
+def optimize(model: SpecLike | Graph) -> Graph: ...
+@overload
+def optimize(model: Network) -> Network: ...
+def optimize(model: SpecLike | Graph | Network) -> Graph | Network:
+    """The same function for inference alone, as a new graph or network: what was given stays as it is.
+
+    Batch norms, constant scales and unrescaled stochastic depth go into the weights of the convolution or linear layer
+    before or after them, wherever that is exact; dropout and identities are removed. Names, state-dict keys (but for
+    new biases) and the sharing of blocks stay. A network is folded from its present weights and statistics, in
+    float64, and returned in evaluation mode, uncompiled.
+
+    Raises `SpecError` for a bad spec, and `ValueError` for a network whose fx graph was edited, that has hooks, or
+    whose batch norms keep no statistics.
+    """
+    if isinstance(model, Graph | Spec | str | Path):
+        from archspec.compiler.optimize import optimize as optimized
+
+        return optimized(model if isinstance(model, Graph) else expand(model)).graph
+    from archspec.execution.fold import fold
+
+    return fold(model)
 
 
 def summarize(spec: SpecLike | Graph) -> Summary:

@@ -32,7 +32,8 @@ MODULE_ATTRIBUTES = frozenset(
     "register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook "
     "register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ "
     "set_extra_state set_submodule share_memory state_dict to to_empty to_folder train training type xpu zero_grad "
-    "architecture fx_graph granularity plan shape_env".split()
+    "architecture bypass bypass_graph computing drop_generator edited execution fx_graph granularity plan shape_env "
+    "skips_dropped whole".split()
 )
 
 
