@@ -184,7 +184,7 @@ def _emit_node(top: fx.Graph, graph: Graph, node: Node, values: dict[str, fx.Nod
 
 
 def emit_unit(top: fx.Graph, graph: Graph, unit: Unit, values: dict[str, fx.Node]) -> None:
-    """Adds a unit to a graph of blocks: `values` holds the fx nodes of what it reads, and gets those of what it gives."""
+    """Adds a unit to a graph of blocks; `values` holds the fx nodes of what it reads, and gets those of its outputs."""
     if unit.single:
         _emit_node(top, graph, unit.nodes[0], values)
         return

@@ -80,4 +80,3 @@ class _Replay:
 def _again(modules: Sequence[nn.Module]) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """Contexts of a segment's first and second run."""
     return nullcontext(), _Replay(modules)
-

@@ -41,9 +41,7 @@ class Compiling:
         """The function compiled, which happens when it first runs. Raises `ValueError`."""
         if self.budget is None:
             options = dict(self.options) or None
-            return torch.compile(
-                function, fullgraph=True, dynamic=self.dynamic, backend=self.backend, options=options
-            )
+            return torch.compile(function, fullgraph=True, dynamic=self.dynamic, backend=self.backend, options=options)
         if self.backend != "inductor":
             raise ValueError("only the backend 'inductor' recomputes what it is told to: leave out checkpoint='auto'")
         backend = _under_budget(self.budget, tuple(sorted(self.options.items())))

@@ -21,7 +21,6 @@ from archspec.compiler.codegen import Block
 from archspec.compiler.lower import blocks
 from archspec.execution.compiled import CompileError
 
-
 SLOW = ("iresgroup50", "iresnet3d50")
 """Inductor takes a minute for each; what it makes of their kind of blocks, the others show."""
 
@@ -198,7 +197,7 @@ def test_what_dynamo_refuses_is_an_error_and_never_runs_eagerly() -> None:
     network = archspec.compile(small("wrn28_10"), backend="aot_eager").eval()
     with torch.no_grad(), torch._dynamo.config.patch(recompile_limit=1):
         network(batch(network, 2))
-        with pytest.raises(CompileError, match="'stem' was not run: its code has been compiled 1 times.*recompile_limit"):
+        with pytest.raises(CompileError, match=r"'stem' was not run.*compiled 1 times.*recompile_limit"):
             network(batch(network, 3))
 
 
@@ -240,7 +239,7 @@ def test_options_that_make_no_sense_are_told(options: dict[str, object], message
 
 def test_by_operator_there_are_no_regions() -> None:
     network = archspec.build(archspec.load("wrn28_10", depth=10, k=1), granularity="op")
-    with pytest.raises(ValueError, match="no blocks.*mode='whole'"):
+    with pytest.raises(ValueError, match=r"no blocks.*mode='whole'"):
         archspec.compile(network)
     with pytest.raises(ValueError, match="granularity='block'"):
         archspec.compile(network, "eager", checkpoint=2)
