@@ -39,13 +39,13 @@ class Compiling:
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function compiled, which happens when it first runs. Raises `ValueError`."""
-        if self.budget is None:
-            options = dict(self.options) or None
-            return torch.compile(function, fullgraph=True, dynamic=self.dynamic, backend=self.backend, options=options)
-        if self.backend != "inductor":
+        backend = self.backend
+        if backend == "inductor":
+            backend = _inductor(self.budget, tuple(sorted(self.options.items())))
+        elif self.budget is not None:
             raise ValueError("only the backend 'inductor' recomputes what it is told to: leave out checkpoint='auto'")
-        backend = _under_budget(self.budget, tuple(sorted(self.options.items())))
-        return torch.compile(function, fullgraph=True, dynamic=self.dynamic, backend=backend)
+        options = dict(self.options) if backend is self.backend else {}
+        return torch.compile(function, fullgraph=True, dynamic=self.dynamic, backend=backend, options=options or None)
 
 
 def compile_regions(
@@ -136,16 +136,20 @@ def compile_whole(network: Network, compiling: Compiling) -> Callable[..., Any]:
 
 
 @cache  # dynamo keeps code by its backend: the same settings must be the same object
-def _under_budget(budget: float, options: tuple[tuple[str, Any], ...]) -> Callable[[Any, Any], Any]:
-    """Inductor under an activation memory budget, which holds for the graphs compiled here and no others."""
+def _inductor(budget: float | None, options: tuple[tuple[str, Any], ...]) -> Callable[[Any, Any], Any]:
+    """Inductor with a pass of ours, under an activation memory budget; for the graphs compiled here and no others."""
     from torch._functorch import config
     from torch._inductor.compile_fx import compile_fx
 
-    def compile_under_budget(graph: Any, inputs: Any) -> Any:
-        with config.patch(activation_memory_budget=budget):
-            return compile_fx(graph, inputs, config_patches=dict(options) or None)
+    from archspec.execution.masks import RecomputeMasks
 
-    return compile_under_budget
+    patches: dict[str, Any] = {"joint_custom_pre_pass": RecomputeMasks(), **dict(options)}
+
+    def inductor(graph: Any, inputs: Any) -> Any:
+        with config.patch({} if budget is None else {"activation_memory_budget": budget}):
+            return compile_fx(graph, inputs, config_patches=patches)
+
+    return inductor
 
 
 def _call(compiled: Callable[..., Any], address: str, *arguments: Any) -> Any:
