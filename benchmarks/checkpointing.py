@@ -60,11 +60,13 @@ def main() -> None:
     rows, figures = [], {"batch": options.batch, "threads": torch.get_num_threads()}
     for mode in options.mode:
         works = {f"{mode}": step(f"{mode}", mode, None), f"{mode}, auto": step(f"{mode}, auto", mode, "auto")}
+        chosen = execution.BLOCKS, execution.BUDGET
         for blocks in options.blocks if mode == "regional" else ():
             for budget in options.budget:
                 execution.BLOCKS, execution.BUDGET = blocks, budget
                 name = f"{mode}, {blocks} blocks, budget {budget:g}"
                 works[name] = step(name, mode, "auto")
+        execution.BLOCKS, execution.BUDGET = chosen
         times = interleaved(options.rounds, works, clock)
         for name, seconds in times.items():
             quotient, memory = ratio(seconds, times[mode]), peaks[name] / peaks[mode]
