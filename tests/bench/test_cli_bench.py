@@ -19,6 +19,7 @@ QUICK = ("--mode", "eager", "--repeat", "2", "--device", "cpu")
 
 @pytest.fixture(autouse=True)
 def _quick(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # a narrow terminal splits tables
     monkeypatch.setattr(bench_run, "measure_ceiling", lambda *_: Ceiling(1e9, 512, "float32", tf32=False))
 
 
