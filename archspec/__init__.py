@@ -12,11 +12,11 @@ Importing archspec, checking and summarising do not import torch.
 from typing import TYPE_CHECKING, Any
 
 from archspec.api import Report, build, check, compile, expand, load, loads, optimize, summarize
-from archspec.edit import define, op
-from archspec.errors import Problem, Span, SpecError
 from archspec.graph import Graph, Node
-from archspec.resolve import Spec
-from archspec.summary import Summary
+from archspec.language.edit import define, op
+from archspec.language.resolve import Spec
+from archspec.report.summary import Summary
+from archspec.syntax.errors import Problem, Span, SpecError
 from archspec.version import __version__
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from archspec import resolve
+from archspec.compiler.analysis.claims import Claim, verify
 from archspec.compiler.pipeline import graph_of, network_of
-from archspec.compiler.verify import Claim, verify
-from archspec.errors import Source
 from archspec.graph import Graph
-from archspec.overrides import from_arguments
-from archspec.resolve import Spec
-from archspec.summary import Summary, summarize_graph
+from archspec.language import resolve
+from archspec.language.overrides import from_arguments
+from archspec.language.resolve import Spec
+from archspec.report.summary import Summary, summarize_graph
+from archspec.syntax.errors import Source
 from archspec.topologies import STANDARD, Rules
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def optimize(model: SpecLike | Graph | Network) -> Graph | Network:
     whose batch norms keep no statistics.
     """
     if isinstance(model, Graph | Spec | str | Path):
-        from archspec.compiler.optimize import optimize as optimized
+        from archspec.compiler.rewrite.optimize import optimize as optimized
 
         return optimized(model if isinstance(model, Graph) else expand(model)).graph
     from archspec.execution.fold import fold

@@ -30,8 +30,8 @@ from click.testing import CliRunner
 
 from archspec import SpecError, expand
 from archspec.cli import main
-from archspec.errors import Source
-from archspec.resolve import from_source
+from archspec.language.resolve import from_source
+from archspec.syntax.errors import Source
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH = {"COLUMNS": "100"}

@@ -17,13 +17,14 @@ from blocks import ROOT, agrees, blocks, commands, run_command, working_folder
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from archspec import limits, schema
-from archspec.expressions import Expr, show
-from archspec.items import Path as SpecPath
-from archspec.items import Use
-from archspec.jsonschema import documented
+from archspec.language import schema
+from archspec.language.items import Path as SpecPath
+from archspec.language.items import Use
+from archspec.language.jsonschema import documented
 from archspec.ops import OPERATORS
 from archspec.ops.module import ALLOWED
+from archspec.syntax import limits
+from archspec.syntax.expressions import Expr, show
 
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 _GENERATED = re.compile(r"(<!-- generated: (.*?) -->\n).*?(<!-- end generated -->)", re.DOTALL)

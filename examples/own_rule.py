@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 import archspec
-from archspec.errors import Source
-from archspec.resolve import from_source
+from archspec.language.resolve import from_source
+from archspec.syntax.errors import Source
 from archspec.topologies import STANDARD
 
 

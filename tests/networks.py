@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from archspec.compiler.expand import expand
-from archspec.errors import Problem, Source, SpecError
 from archspec.graph import Graph
-from archspec.resolve import Spec, from_source
+from archspec.language.resolve import Spec, from_source
+from archspec.syntax.errors import Problem, Source, SpecError
 
 
 def spec_of(text: str, **options: Any) -> Spec:

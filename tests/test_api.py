@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archspec
-from archspec.compiler.verify import agrees
-from archspec.summary import count, main_layers
+from archspec.compiler.analysis.claims import agrees
+from archspec.report.summary import count, main_layers
 
 SPEC = """\
 archspec: 1

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from archspec import zoo
 from archspec.cli import main
+from archspec.language import zoo
 
 SMALL = """\
 archspec: 1

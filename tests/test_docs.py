@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from archspec.names import SCOPE_NAMES
+from archspec.syntax.names import SCOPE_NAMES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

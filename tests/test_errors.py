@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from archspec import limits
-from archspec.errors import MAX_REPORTED, Problem, Problems, Source, Span, SpecError, suggest
+from archspec.syntax import limits
+from archspec.syntax.errors import MAX_REPORTED, Problem, Problems, Source, Span, SpecError, suggest
 
 SOURCE = Source("net.yaml", "archspec: 1\nstem: [rellu, bn]\r\n\tend")
 

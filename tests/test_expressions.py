@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archspec import limits
-from archspec.errors import Problem, Source, Span, SpecError
-from archspec.expressions import UNKNOWN, EvaluationError, Poisoned, show
-from archspec.parsing import expression, parse_text
-from archspec.source import Map, parse
+from archspec.syntax import limits
+from archspec.syntax.errors import Problem, Source, Span, SpecError
+from archspec.syntax.expressions import UNKNOWN, EvaluationError, Poisoned, show
+from archspec.syntax.parsing import expression, parse_text
+from archspec.syntax.source import Map, parse
 
 SCOPE: dict[str, Any] = {
     "a": 3, "b": 2.5, "n": -4, "z": 0, "yes": True, "no": False, "counts": [3, 4, 6, 3], "empty": [],

@@ -18,7 +18,7 @@ from reference.wrn import WRN
 from torch import nn
 
 import archspec
-from archspec import zoo
+from archspec.language import zoo
 from tests.families import preactivation as pre
 from tests.families import residual as post
 from tests.families.layers import vgg19

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archspec import limits
 from archspec.compiler.expand import expand
-from archspec.errors import Source, SpecError
 from archspec.graph import Graph
-from archspec.overrides import from_texts
-from archspec.resolve import from_source, load
-from archspec.source import Data
+from archspec.language.overrides import from_texts
+from archspec.language.resolve import from_source, load
+from archspec.syntax import limits
+from archspec.syntax.errors import Source, SpecError
+from archspec.syntax.source import Data
 
 RESIDUAL = """\
 archspec: 1
@@ -297,8 +297,8 @@ def test_a_spec_without_module_needs_no_torch(text: str) -> None:
     code = (
         "import sys\n"
         "from archspec.compiler.expand import expand\n"
-        "from archspec.errors import Source\n"
-        "from archspec.resolve import from_source\n"
+        "from archspec.syntax.errors import Source\n"
+        "from archspec.language.resolve import from_source\n"
         "graph = expand(from_source(Source('spec.yaml', sys.stdin.read())))\n"
         "print(len(graph) > 5, sorted(name for name in ('torch', 'numpy') if name in sys.modules))\n"
     )

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from networks import ancestors, assert_sound, graph_of, reload
 
 from archspec.graph import Graph, Node, Source
+from archspec.language.schema import Init
 from archspec.ops import BY_KEY
-from archspec.schema import Init
 
 RELU, ADD, CONV = BY_KEY["relu"](), BY_KEY["add"](), BY_KEY["conv"](out=2, kernel=1)
 

@@ -15,8 +15,8 @@ import pytest
 import torch  # noqa: F401 - before the clock runs: a spec with `module` would import it
 
 from archspec.compiler.expand import expand
-from archspec.errors import Problem, SpecError
-from archspec.resolve import load
+from archspec.language.resolve import load
+from archspec.syntax.errors import Problem, SpecError
 
 CORPUS = Path(__file__).with_name("invalid")
 FILES = sorted(CORPUS.glob("*.yaml"))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec.errors import Problems, Source
-from archspec.merge import extend_blocks, inherited, merge, merge_files
-from archspec.source import Map, mark, parse, plain
+from archspec.language.merge import extend_blocks, inherited, merge, merge_files
+from archspec.syntax.errors import Problems, Source
+from archspec.syntax.source import Map, mark, parse, plain
 
 
 def data(text: str, name: str = "t.yaml") -> Map:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec import zoo
+from archspec.language import zoo
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,8 +41,8 @@ def test_top_level(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"archspec"}
-    assert "archspec/compiler/expand.py" in names
-    assert "archspec/standard.yaml" in names
+    assert "archspec/compiler/expand/spec.py" in names
+    assert "archspec/language/standard.yaml" in names
     assert "archspec/py.typed" in names
     assert {f"archspec/specs/{name}.yaml" for name in zoo.names()} <= set(names)
     assert not [name for name in names if "test" in name]

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from archspec import limits, zoo
-from archspec.errors import Problem, Source, SpecError
-from archspec.overrides import from_arguments, from_texts
-from archspec.resolve import Spec, from_source, load
-from archspec.source import Map, plain
+from archspec.language import zoo
+from archspec.language.overrides import from_arguments, from_texts
+from archspec.language.resolve import Spec, from_source, load
+from archspec.syntax import limits
+from archspec.syntax.errors import Problem, Source, SpecError
+from archspec.syntax.source import Map, plain
 
 BASE = """\
 archspec: 1

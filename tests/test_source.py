@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec import limits
-from archspec.errors import Problem, Source, SpecError
-from archspec.source import Map, Scalar, Seq, mark, parse, plain, read_source
+from archspec.syntax import limits
+from archspec.syntax.errors import Problem, Source, SpecError
+from archspec.syntax.source import Map, Scalar, Seq, mark, parse, plain, read_source
 
 
 def read(text: str) -> Any:

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec import zoo
 from archspec.compiler.expand import expand
-from archspec.errors import SpecError
 from archspec.graph import Graph, Node
-from archspec.resolve import Spec, load
+from archspec.language import zoo
+from archspec.language.resolve import Spec, load
+from archspec.syntax.errors import SpecError
 
 SPECS = Path(zoo.ROOT)
 BASES = sorted(path.stem for path in (SPECS / "bases").glob("*.yaml"))

@@ -75,9 +75,9 @@ def build(
     if not as_json:
         print_summary(summary, report)
     with working("loading torch"):
-        from archspec.artifacts import write_artifacts
+        from archspec.cli.artifacts import write_artifacts
+        from archspec.cli.run_build import build_and_run
         from archspec.execution.compiled import CompileError
-        from archspec.run_build import build_and_run
     try:
         built = build_and_run(report.graph, device, dtype, batch, granularity, mode or "eager", working)
         files = write_artifacts(out / loaded.name, loaded, report.graph, summary)

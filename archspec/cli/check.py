@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from archspec import api, resolve, zoo
+from archspec import api
 from archspec.cli.report import claims
 from archspec.cli.shared import existing, working
-from archspec.errors import SpecError
+from archspec.language import resolve, zoo
+from archspec.syntax.errors import SpecError
 
 
 @click.command()

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from archspec import api, resolve, zoo
+from archspec import api
 from archspec.cli.report import print_summary
 from archspec.cli.shared import console, load, problems, spec_options, working
 from archspec.cli.training import asked, training_options
+from archspec.language import resolve, zoo
 
 
 @click.command()
@@ -36,7 +37,7 @@ def summary(
         raise click.UsageError("--train is told below the table of stages, or with --json")
     with problems():
         graph = api.expand(load(spec, settings, trust))
-    from archspec import tables
+    from archspec.report import tables
 
     counted = api.summarize(graph)
     predicted = question.of(graph) if question else None
@@ -72,12 +73,12 @@ def show(spec: str, settings: tuple[str, ...], trust: bool, form: str | None) ->
     with problems():
         loaded = load(spec, settings, trust)
         if form == "params":
-            from archspec.expressions import show as shown
+            from archspec.syntax.expressions import show as shown
 
             click.echo("\n".join(f"{name} = {shown(value)}" for name, value in loaded.params.items()))
             return
         if form is None:
-            from archspec.artifacts import resolved_text
+            from archspec.cli.artifacts import resolved_text
 
             click.echo(resolved_text(loaded), nl=False)
             return
@@ -92,14 +93,14 @@ def show(spec: str, settings: tuple[str, ...], trust: bool, form: str | None) ->
         click.echo(emit(graph), nl=False)
     else:
         with working("loading torch"):
-            from archspec.run_build import generated_code
+            from archspec.cli.run_build import generated_code
         click.echo(generated_code(graph), nl=False)
 
 
 @click.command()
 def schema() -> None:
     """Print a JSON Schema of the language, for an editor's YAML support."""
-    from archspec.jsonschema import json_schema
+    from archspec.language.jsonschema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=1))
 
@@ -115,7 +116,7 @@ def list_zoo(words: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    from archspec import tables
+    from archspec.report import tables
 
     header = ("name", "depth", "params", "MACs", "paper", "reported error, %")
     cells = [

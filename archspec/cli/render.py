@@ -1,4 +1,4 @@
-"""The commands that draw and tabulate: arguments over `archspec.compiler.figures` and `archspec.tables`."""
+"""The commands that draw and tabulate: arguments over `archspec.compiler.figures` and `archspec.report.tables`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def table(specs: tuple[str, ...], form: str, settings: tuple[str, ...], trust: b
 
     MACs are what the papers call FLOPs. LaTeX needs booktabs and amsmath.
     """
-    from archspec.tables_architecture import architecture_latex, architecture_markdown
+    from archspec.report.architecture import architecture_latex, architecture_markdown
 
     summaries = [api.summarize(graph) for graph in _graphs(specs, settings, trust)]
     click.echo((architecture_latex if form == "latex" else architecture_markdown)(summaries), nl=False)

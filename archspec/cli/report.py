@@ -11,11 +11,11 @@ from archspec.cli.shared import console
 
 if TYPE_CHECKING:
     from archspec.api import Report
-    from archspec.summary import Summary
+    from archspec.report.summary import Summary
 
 
 def print_summary(summary: Summary, report: Report | None) -> None:
-    from archspec import tables
+    from archspec.report import tables
 
     rows, total = tables.stage_rows(summary), tables.stage_total(summary)
     console().print(tables.rich_table(summary.name, tables.STAGE_HEADER, rows, total))

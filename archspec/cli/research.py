@@ -15,8 +15,8 @@ from archspec import api
 from archspec.cli.shared import console, existing, load, problems, spec_options, working
 
 if TYPE_CHECKING:
+    from archspec.language.resolve import Spec
     from archspec.research import Probe
-    from archspec.resolve import Spec
 
 
 @contextmanager
@@ -37,8 +37,8 @@ def analyze(spec: str, settings: tuple[str, ...], trust: bool, as_json: bool) ->
     """Tell what a network's wiring says: paths, the main path, levels, memory. Exact, without torch."""
     with problems():
         graph = api.expand(load(spec, settings, trust))
-    from archspec import tables
-    from archspec.research import analysis_text
+    from archspec.report import analysis as analysis_text
+    from archspec.report import tables
 
     analysis = graph.analyze()
     if as_json:
@@ -181,8 +181,8 @@ def diff(one: str, other: str, trust: bool, as_json: bool, figure: Path | None) 
 
     Blocks are aligned by what they compute: one put in between shifts none of the others.
     """
+    from archspec.report import difference as difference_text
     from archspec.research import diff as compare
-    from archspec.research import difference_text
 
     with problems():
         specs = [load(one, (), trust), load(other, (), trust)]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspec import resolve, zoo
-from archspec.errors import SpecError
-from archspec.overrides import from_texts
-from archspec.resolve import Spec
+from archspec.language import resolve, zoo
+from archspec.language.overrides import from_texts
+from archspec.language.resolve import Spec
+from archspec.syntax.errors import SpecError
 
 if TYPE_CHECKING:
     from rich.console import Console

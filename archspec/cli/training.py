@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspec.training_text import ITEM_BYTES, size_of, training_data, training_lines
+from archspec.report.training import ITEM_BYTES, size_of, training_data, training_lines
 
 if TYPE_CHECKING:
     from archspec.graph import Graph
@@ -58,8 +58,8 @@ class Training:
 
     def of(self, graph: Graph) -> Prediction:
         """The answer. Bad usage if the budget cannot be met."""
+        from archspec.compiler.analysis.checkpoints import auto, every
         from archspec.compiler.analysis.training import training_memory
-        from archspec.compiler.checkpoints import auto, every
 
         size = ITEM_BYTES[self.dtype]
         segments = None

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
-from archspec.compiler.checkpoints import Segment
-from archspec.compiler.codegen import Block, executed
+from archspec.compiler.analysis.checkpoints import Segment
 from archspec.compiler.lower import Network, blocks
+from archspec.compiler.lower.codegen import Block, executed
 from archspec.execution.parts import Part, Parts
 
 

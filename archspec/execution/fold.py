@@ -1,4 +1,4 @@
-"""A built network for inference: the weights of its optimised graph (archspec.compiler.optimize).
+"""A built network for inference: the weights of its optimised graph (archspec.compiler.rewrite.optimize).
 
 After a layer y = W x + b, the step a y + c gives W' = a W and b' = a b + c, by channels of the output. Before it, the
 step a x + c gives W' = W a and b' = b + W c, by channels of the input.
@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archspec.compiler.codegen import attach
-from archspec.compiler.layers import DropPath
 from archspec.compiler.lower import Network, lower
-from archspec.compiler.modules import target
-from archspec.compiler.optimize import Folding, optimize
+from archspec.compiler.lower.codegen import attach
+from archspec.compiler.lower.layers import DropPath
+from archspec.compiler.lower.modules import target
+from archspec.compiler.rewrite.optimize import Folding, optimize
 from archspec.execution.hooks import has_hooks
 from archspec.graph import Node
 from archspec.ops import ModuleCall

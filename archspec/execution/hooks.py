@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from archspec.compiler.gates import DrawGates
+from archspec.compiler.lower.gates import DrawGates
 
 KINDS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 

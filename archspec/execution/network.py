@@ -14,11 +14,11 @@ from typing import Any, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor, nn
 
+from archspec.compiler.analysis.checkpoints import Segment, auto, every
+from archspec.compiler.analysis.outline import outline
 from archspec.compiler.analysis.training import training_memory
-from archspec.compiler.checkpoints import Segment, auto, every
-from archspec.compiler.gates import dropping
 from archspec.compiler.lower import Network, blocks
-from archspec.compiler.outline import outline
+from archspec.compiler.lower.gates import dropping
 from archspec.execution import hooks
 from archspec.execution.checkpointing import Checkpointed
 from archspec.execution.compiled import Compiling, compile_regions, compile_whole, uncompile_regions

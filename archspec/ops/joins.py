@@ -54,7 +54,7 @@ class Multiply(Join):
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
         if len({len(shape) for shape in inputs}) == 1:
             return FunctionCall("operator.mul", (Operand(0), Operand(1)), fold=True)
-        return FunctionCall("archspec.compiler.layers.gate", (Operand(0), Operand(1)), fold=True)
+        return FunctionCall("archspec.compiler.lower.layers.gate", (Operand(0), Operand(1)), fold=True)
 
     def label(self) -> str:
         return "×"

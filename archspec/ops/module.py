@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
 
-from archspec.expressions import show
 from archspec.ops.base import Kept, ModuleCall, Operator, Shape, ShapeError, Shapes
+from archspec.syntax.expressions import show
 
 ALLOWED = frozenset(
     "AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool2d AdaptiveMaxPool3d AlphaDropout AvgPool2d AvgPool3d "

@@ -110,7 +110,7 @@ class LayerNorm(Operator):
         return Kept((0,), numbers=2 * prod(inputs[0][1:]))
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
-        target = "torch.nn.LayerNorm" if len(inputs[0]) == 1 else "archspec.compiler.layers.ChannelLayerNorm"
+        target = "torch.nn.LayerNorm" if len(inputs[0]) == 1 else "archspec.compiler.lower.layers.ChannelLayerNorm"
         arguments = [("normalized_shape", inputs[0][0])]
         optional = [("eps", self.eps, 1e-5), ("elementwise_affine", self.affine, True)]
         return ModuleCall(target, _given(arguments, optional))

@@ -52,7 +52,7 @@ class DropPath(Operator):
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         return ModuleCall(
-            "archspec.compiler.layers.DropPath",
+            "archspec.compiler.lower.layers.DropPath",
             (("unit", self.unit), ("rescale", self.rescale)),
             values=(("survival", self.survival),),
         )

@@ -126,4 +126,4 @@ class Identity(Operator):
     keeps: ClassVar[Kept] = Kept(view=True)
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
-        return FunctionCall("archspec.compiler.layers.identity")
+        return FunctionCall("archspec.compiler.lower.layers.identity")

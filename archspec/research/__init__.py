@@ -10,9 +10,9 @@ All this stands on the verbs of archspec, and nothing in the language or the com
 (`spec.with_levels(m=3)`) and placing shortcuts (`archspec.topologies`) belong to the language.
 """
 
+from archspec.compiler.analysis.difference import Change, Difference, diff
+from archspec.execution.probe import BlockSignal, Probe, probe
 from archspec.research.axes import SpaceError
-from archspec.research.difference import Change, Difference, diff
-from archspec.research.propagation import BlockSignal, Probe, probe
 from archspec.research.space import Space
 from archspec.research.space_file import load_space
 from archspec.research.sweeps import Swept, read_results, sweep

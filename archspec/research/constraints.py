@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from archspec.errors import SpecError, suggest
-from archspec.expressions import EvaluationError, Expr, show
 from archspec.graph import Graph
-from archspec.parsing import parse_text
 from archspec.research.axes import SpaceError
+from archspec.syntax.errors import SpecError, suggest
+from archspec.syntax.expressions import EvaluationError, Expr, show
+from archspec.syntax.parsing import parse_text
 
 _UNITS = {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
 _FIGURE = re.compile(r"(?<![\w.])([0-9]+(?:\.[0-9]+)?) ?([kKMGBT])\b")

@@ -9,14 +9,14 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from archspec.compiler.expand import expand
-from archspec.compiler.memo import Memo
-from archspec.edit import changed
-from archspec.errors import Problem, SpecError
-from archspec.expressions import EvaluationError, Expr
+from archspec.compiler.expand.memo import Memo
 from archspec.graph import Graph
-from archspec.overrides import from_arguments
-from archspec.parsing import expression
-from archspec.resolve import Spec
+from archspec.language.edit import changed
+from archspec.language.overrides import from_arguments
+from archspec.language.resolve import Spec
+from archspec.syntax.errors import Problem, SpecError
+from archspec.syntax.expressions import EvaluationError, Expr
+from archspec.syntax.parsing import expression
 
 _FRAMES = 256
 """Specs that are kept, one for each combination of values that are not params'."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from archspec.execution.probe import Probe
 from archspec.research.plots import COLOURS, new_figure, save
-from archspec.research.propagation import Probe
 
 _PANELS = (
     ("mean", "mean of the output", "symlog"),

@@ -10,15 +10,15 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from archspec import resolve
-from archspec.edit import changed, value_at, written_change
-from archspec.errors import SpecError
-from archspec.overrides import place
+from archspec.language import resolve
+from archspec.language.edit import changed, value_at, written_change
+from archspec.language.overrides import place
+from archspec.language.resolve import Spec
 from archspec.research.axes import Axis, Real, SpaceError, axis, draws
 from archspec.research.constraints import Constraint, Figures, constraints
 from archspec.research.expand_fast import Lane
-from archspec.resolve import Spec
-from archspec.source import plain
+from archspec.syntax.errors import SpecError
+from archspec.syntax.source import plain
 from archspec.topologies import STANDARD, Rules
 
 PATIENCE = 2_000

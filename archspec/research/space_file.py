@@ -16,12 +16,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from archspec import zoo
-from archspec.errors import Problem, Problems, SpecError, suggest
+from archspec.language import zoo
+from archspec.language.resolve import load
 from archspec.research.axes import SpaceError
 from archspec.research.space import Space
-from archspec.resolve import load
-from archspec.source import Map, Scalar, parse, plain, read_source
+from archspec.syntax.errors import Problem, Problems, SpecError, suggest
+from archspec.syntax.source import Map, Scalar, parse, plain, read_source
 from archspec.topologies import STANDARD, Rules
 
 FIELDS = ("space", "name", "base", "change", "axes", "where")

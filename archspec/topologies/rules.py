@@ -6,7 +6,7 @@ import random as _random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from archspec.compiler.levels import level_spans
+from archspec.topologies.levels import level_spans
 from archspec.topologies.registry import Pair, RuleError
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from archspec.compiler.outline import Reference, Step, Unit, outline
+from archspec.compiler.analysis.outline import Reference, Step, Unit, outline
 from archspec.graph import Graph, Node
 from archspec.ops import Conv, FunctionCall, Operator, Shape, Shapes
 

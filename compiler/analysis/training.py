@@ -14,7 +14,7 @@ from archspec.compiler.analysis.tape import NEW, NONE, PARTS, Tape, tape
 from archspec.graph import Graph
 
 if TYPE_CHECKING:
-    from archspec.compiler.checkpoints import Segment
+    from archspec.compiler.analysis.checkpoints import Segment
 
 GENERATOR = 5056
 """Bytes of the state of torch's random generator, which checkpointing keeps for each segment."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from archspec.compiler.analysis.outline import Plan, Reference, Step, Unit
 from archspec.compiler.emit.calls import ATOM, IDENTITY, Globals, Names, as_layers, constructor, expression, written
 from archspec.compiler.emit.text import Expression, Nest, Piece, laid_out
-from archspec.compiler.outline import Plan, Reference, Step, Unit
 from archspec.ops import FunctionCall, ModuleCall
 
 Tree: TypeAlias = "dict[str, Expression | Tree]"

@@ -19,7 +19,7 @@ Rendered: TypeAlias = tuple[str, int]
 Render: TypeAlias = Callable[[Sequence[Rendered]], Rendered]
 
 SUM, PRODUCT, ATOM = 1, 2, 3
-_LAYERS = "archspec.compiler.layers."
+_LAYERS = "archspec.compiler.lower.layers."
 IDENTITY = _LAYERS + "identity"
 _FUNCTIONAL = "torch.nn.functional."
 
@@ -89,7 +89,7 @@ class Globals:
 
 @cache
 def _layers() -> tuple[str, ast.Module]:
-    text = Path(__file__).parent.with_name("layers.py").read_text(encoding="utf-8")
+    text = Path(__file__).parents[1].joinpath("lower", "layers.py").read_text(encoding="utf-8")
     return text, ast.parse(text)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from archspec.compiler.bypass import bypass, drops
+from archspec.compiler.analysis.outline import Plan, Unit
 from archspec.compiler.emit.blocks import Body, uses_of
 from archspec.compiler.emit.calls import Names
 from archspec.compiler.emit.text import forward_lines
-from archspec.compiler.outline import Plan, Unit
+from archspec.compiler.rewrite.bypass import bypass, drops
 
 DRAW_GATES = '''def draw_gates(network: nn.Module) -> None:
     """Decides which blocks this training step drops: a number each from the CPU's generator, in the order of names."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from archspec.compiler.analysis.outline import Plan, Reference, Unit
 from archspec.compiler.emit.calls import Globals, form, holes
-from archspec.compiler.outline import Plan, Reference, Unit
 from archspec.ops import ModuleCall
 
 MOST_PARAMETERS = 6

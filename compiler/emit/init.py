@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from archspec.compiler.analysis.outline import Plan
 from archspec.compiler.emit.blocks import CONTAINER_ATTRIBUTES, self_filled
 from archspec.compiler.emit.families import Family
 from archspec.compiler.emit.network import Layout
-from archspec.compiler.outline import Plan
 from archspec.graph import Graph
+from archspec.language.schema import Filling
 from archspec.ops import ModuleCall
-from archspec.schema import Filling
 
 _WORDS = {
     "he_normal": "He normal", "he_uniform": "He uniform", "xavier_normal": "Xavier normal",

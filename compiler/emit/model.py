@@ -9,6 +9,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from archspec.compiler.analysis.outline import outline
 from archspec.compiler.emit.blocks import Body, uses_of, with_values
 from archspec.compiler.emit.calls import Globals, layer_imports, layer_sources
 from archspec.compiler.emit.dropped import DRAW_GATES, draws, early_return
@@ -16,7 +17,6 @@ from archspec.compiler.emit.families import Family, families
 from archspec.compiler.emit.init import init_lines
 from archspec.compiler.emit.network import Layout, NetworkBody
 from archspec.compiler.emit.text import LIMIT, broken, forward_lines, input_names
-from archspec.compiler.outline import outline
 from archspec.graph import Graph
 
 _STAGE = '''def stage(*blocks: nn.Module, enter: nn.Module) -> nn.Sequential:

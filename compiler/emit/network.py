@@ -9,11 +9,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+from archspec.compiler.analysis.outline import Unit
 from archspec.compiler.emit.blocks import Body, chains, uses_of, variable, with_values
 from archspec.compiler.emit.calls import ATOM, Globals, written
 from archspec.compiler.emit.families import Instance, Parameter
 from archspec.compiler.emit.text import Expression, Nest, Piece
-from archspec.compiler.outline import Unit
 from archspec.graph import Graph
 from archspec.ops import ModuleCall
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archspec.compiler.analysis.outline import Plan, outline
 from archspec.compiler.figures.anatomy import Anatomy, anatomy
-from archspec.compiler.outline import Plan, outline
 from archspec.graph import Graph, Node
 
 
@@ -93,7 +93,7 @@ def chain_of(graph: Graph) -> Chain | None:
 
 
 def _lanes_into(part: Part, number: int, owner: dict[str, int], aside: dict[str, object]) -> list[Lane] | None:
-    from archspec.compiler.outline import Unit
+    from archspec.compiler.analysis.outline import Unit
 
     inside = {node.name for node in part.nodes}
     track = {node.name for node in part.anatomy.track}

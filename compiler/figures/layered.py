@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from archspec.compiler.analysis.outline import outline
 from archspec.compiler.figures.column import GLYPHS, box_size
 from archspec.compiler.figures.drawing import Box, Drawing, Point, Wire
 from archspec.compiler.figures.legend import entries_of, flow, legend
 from archspec.compiler.figures.options import Detail, FigureError, Options
 from archspec.compiler.figures.words import fill_of, op_label, shape_words
-from archspec.compiler.outline import outline
 from archspec.graph import Graph
 
 MOST = 60_000

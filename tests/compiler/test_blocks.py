@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from networks import drawn, graph_of, problem_of, problems_of, reload, text_of
 
 from archspec.compiler.expand import expand
-from archspec.errors import Source
 from archspec.graph import Graph
-from archspec.resolve import from_source
+from archspec.language.resolve import from_source
+from archspec.syntax.errors import Source
 
 SPEC = """
 archspec: 1

@@ -14,10 +14,10 @@ from strategies import Drawn, specs
 from torch import Tensor, nn
 
 import archspec
-from archspec.compiler.bypass import bypass
-from archspec.compiler.layers import DropPath
+from archspec.compiler.analysis.outline import Plan, outline
 from archspec.compiler.lower import Network
-from archspec.compiler.outline import Plan, outline
+from archspec.compiler.lower.layers import DropPath
+from archspec.compiler.rewrite.bypass import bypass
 
 HEAD = """
 archspec: 1

@@ -10,10 +10,10 @@ import pytest
 from networks import graph_of
 
 import archspec
+from archspec.compiler.analysis.checkpoints import Segment, auto, every
+from archspec.compiler.analysis.outline import outline
 from archspec.compiler.analysis.tape import Tape, tape
 from archspec.compiler.analysis.training import Run, runs_of, simulate, training_memory
-from archspec.compiler.checkpoints import Segment, auto, every
-from archspec.compiler.outline import outline
 from archspec.graph import Graph
 
 NETWORKS: dict[str, dict[str, Any]] = {

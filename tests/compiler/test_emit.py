@@ -23,7 +23,7 @@ from archspec.compiler.emit import emit
 from archspec.compiler.emit.blocks import CONTAINER_ATTRIBUTES
 from archspec.compiler.emit.calls import layer_sources
 from archspec.compiler.emit.dropped import DRAW_GATES
-from archspec.names import unusable
+from archspec.syntax.names import unusable
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from networks import assert_sound, drawn, graph_of, problem_of, reload, text_of
 
-from archspec.compiler.levels import level_spans
+from archspec.topologies.levels import level_spans
 
 counts_of_stages = st.lists(st.integers(1, 30), min_size=1, max_size=5)
 

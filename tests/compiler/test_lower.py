@@ -19,10 +19,10 @@ from networks import graph_of
 from torch import Tensor, fx, nn
 
 import archspec
-from archspec.compiler.codegen import Block
-from archspec.compiler.layers import DropPath
+from archspec.compiler.analysis.outline import outline
 from archspec.compiler.lower import Network, blocks, lower
-from archspec.compiler.outline import outline
+from archspec.compiler.lower.codegen import Block
+from archspec.compiler.lower.layers import DropPath
 from archspec.graph import Graph
 
 STAGED = """

@@ -12,10 +12,10 @@ from strategies import Drawn, specs
 from torch import Tensor, nn
 
 import archspec
+from archspec.compiler.analysis.checkpoints import Segment, auto, every
 from archspec.compiler.analysis.training import training_memory
-from archspec.compiler.checkpoints import Segment, auto, every
-from archspec.compiler.layers import DropPath
 from archspec.compiler.lower import Network
+from archspec.compiler.lower.layers import DropPath
 from archspec.execution.allocated import peak_allocated
 from archspec.execution.checkpointing import Checkpointed
 from archspec.graph import Graph

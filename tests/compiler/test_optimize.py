@@ -12,9 +12,9 @@ from shrunk import shrunk
 from strategies import Drawn, specs
 
 import archspec
-from archspec import zoo
-from archspec.compiler.optimize import Folding, optimize
+from archspec.compiler.rewrite.optimize import Folding, optimize
 from archspec.graph import Graph, Node
+from archspec.language import zoo
 
 
 def left_by_hand(graph: Graph) -> set[str]:
@@ -157,7 +157,7 @@ def test_batch_norms_left_at_full_size(name: str) -> None:
 
 def test_it_needs_no_torch() -> None:
     code = (
-        "import archspec, sys\nfrom archspec.compiler.optimize import optimize\n"
+        "import archspec, sys\nfrom archspec.compiler.rewrite.optimize import optimize\n"
         "optimize(archspec.expand('resnet18'))\nassert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -14,9 +14,9 @@ from reference.stochastic_depth import StochasticResNet
 from torch import Tensor, nn
 
 import archspec
-from archspec.compiler.gates import DrawGates
-from archspec.compiler.layers import DropPath
 from archspec.compiler.lower import Network, blocks
+from archspec.compiler.lower.gates import DrawGates
+from archspec.compiler.lower.layers import DropPath
 
 COUNTS = (3, 4)
 BRANCHES = {

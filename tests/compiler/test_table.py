@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import graph_of, spec_of
 
-from archspec.compiler.table import Row, stage_table
-from archspec.errors import Problems, SpecError
+from archspec.compiler.expand.table import Row, stage_table
+from archspec.syntax.errors import Problems, SpecError
 
 SPEC = """
 archspec: 1

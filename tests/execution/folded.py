@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.compiler.lower import Network, blocks
-from archspec.compiler.optimize import optimize
+from archspec.compiler.rewrite.optimize import optimize
 from archspec.graph import Graph
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

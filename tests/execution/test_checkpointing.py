@@ -9,7 +9,7 @@ import torch
 from execution.steps import FAMILIES, Outcome, batch, copied, small
 
 import archspec
-from archspec.compiler.layers import DropPath
+from archspec.compiler.lower.layers import DropPath
 from archspec.execution.allocated import peak_allocated
 
 

@@ -17,8 +17,8 @@ from torch import nn
 from torch._dynamo.utils import counters
 
 import archspec
-from archspec.compiler.codegen import Block
 from archspec.compiler.lower import blocks
+from archspec.compiler.lower.codegen import Block
 from archspec.execution.compiled import CompileError
 from archspec.execution.network import BUDGET
 

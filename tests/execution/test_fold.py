@@ -19,11 +19,11 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 import archspec
-from archspec import zoo
 from archspec.compiler.emit import emit
-from archspec.compiler.layers import DropPath
 from archspec.compiler.lower import blocks
+from archspec.compiler.lower.layers import DropPath
 from archspec.execution.fold import fold
+from archspec.language import zoo
 
 
 @pytest.fixture(autouse=True)

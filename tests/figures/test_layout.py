@@ -8,13 +8,13 @@ from figure_specs import RESIDUAL, SPECS
 from networks import graph_of
 
 import archspec
-from archspec import zoo
 from archspec.compiler.figures import FigureError, Options, draw
 from archspec.compiler.figures.chain import chain_of
 from archspec.compiler.figures.drawing import Drawing
 from archspec.compiler.figures.options import Detail
 from archspec.compiler.figures.rows import place_rows
 from archspec.graph import Graph
+from archspec.language import zoo
 
 DETAILS: tuple[Detail, ...] = ("stage", "block", "blocks", "op")
 WAYS = (

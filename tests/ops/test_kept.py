@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from archspec.compiler.layers import DropPath
+from archspec.compiler.lower.layers import DropPath
 from archspec.ops import OPERATORS, Operator
 from tests.ops.test_operators import CASES, MAP, VECTOR, VIDEO, Case, block_of
 
@@ -74,7 +74,7 @@ def test_a_module_that_cannot_run_without_memory_is_taken_to_keep_both_ends() ->
         key = "odd"
 
     assert Odd().kept((MAP,)) == Odd().keeps  # nothing, unless said
-    op = Case("module", {"type": "archspec.compiler.layers.ChannelLayerNorm", "args": {"normalized_shape": 9}}).op
+    op = Case("module", {"type": "archspec.compiler.lower.layers.ChannelLayerNorm", "args": {"normalized_shape": 9}}).op
     kept = op.kept((MAP,))  # 9 channels are asked for, and 8 there
     assert kept.inputs == (0,)
     assert kept.output

@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from archspec.compiler.codegen import Block, assemble, block_class
+from archspec.compiler.analysis.outline import Plan, Step
 from archspec.compiler.lower import Network
-from archspec.compiler.modules import Factory
-from archspec.compiler.outline import Plan, Step
-from archspec.names import MODULE_ATTRIBUTES, unusable
+from archspec.compiler.lower.codegen import Block, assemble, block_class
+from archspec.compiler.lower.modules import Factory
+from archspec.language.schema import Init
 from archspec.ops import BY_KEY, OPERATORS, ModuleCall, Operator, ShapeError
 from archspec.ops.activation import ReLU
-from archspec.schema import Init
+from archspec.syntax.names import MODULE_ATTRIBUTES, unusable
 
 Shape = tuple[int, ...]
 MAP, VIDEO, VECTOR = (8, 9, 7), (8, 5, 6, 7), (12,)

@@ -21,7 +21,7 @@ from archspec.compiler.analysis.nesting import levels, shortcut_spans
 from archspec.compiler.analysis.paths import count_paths, lengths_in_blocks, lengths_in_layers
 from archspec.graph import Graph, Node
 from archspec.ops import BY_KEY
-from archspec.research.analysis_text import exact
+from archspec.report.analysis import exact
 
 BN = BY_KEY["bn"]()
 POOL = BY_KEY["max_pool"](kernel=3, stride=1)

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import archspec
 from archspec import define, op
-from archspec.errors import Source
-from archspec.source import parse, plain
-from archspec.writer import yaml_text
+from archspec.language import zoo
+from archspec.syntax.errors import Source
+from archspec.syntax.source import parse, plain
+from archspec.syntax.writer import yaml_text
 
 words = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029\x85\ufeff")
@@ -92,7 +93,7 @@ def test_overrides_are_edits_too() -> None:
 
 
 def test_every_spec_of_the_zoo_round_trips() -> None:
-    for name in archspec.zoo.names():
+    for name in zoo.names():
         spec = archspec.load(name)
         again = archspec.loads(spec.to_yaml())
         assert again.params == spec.params

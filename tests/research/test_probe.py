@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 import archspec
 from archspec.cli import main
+from archspec.execution.probe import closing
 from archspec.research import BlockSignal, Probe, probe
-from archspec.research.propagation import closing
 
 
 def test_figures_are_those_of_hooks() -> None:

@@ -12,11 +12,11 @@ import pytest
 from nets import ADD, CONV, RELU, chain, graph, isomorphic, pairs, profile, shuffled, subsets
 
 import archspec
-from archspec.compiler.signature import operator_text
-from archspec.errors import Source
+from archspec.compiler.analysis.signature import operator_text
 from archspec.graph import Graph
+from archspec.language.resolve import from_source
 from archspec.ops import BY_KEY
-from archspec.resolve import from_source
+from archspec.syntax.errors import Source
 
 
 def test_all_shortcut_subsets_of_six_blocks_differ() -> None:

@@ -1,0 +1,189 @@
+"""Signal propagation at initialisation: what a network does to random input, and to gradients, before any training.
+
+For each block the mean and variance of its output, the variance of its branch against that of its shortcut, and the
+norm of the loss's gradient with respect to its output. In the manner of De and Smith, arXiv 2002.10444, and Brock et
+al., arXiv 2101.08692 (signal propagation plots). Needs torch.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from archspec import api
+from archspec.graph import Graph, Node
+from archspec.language.resolve import Spec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import fx
+
+
+@dataclass(frozen=True)
+class BlockSignal:
+    """What was measured at one block, over the whole batch; None where it is not finite or there is nothing."""
+
+    block: str
+    """Its address; the stem comes first."""
+    mean: float | None
+    """Mean of its output."""
+    variance: float | None
+    """Variance of its output."""
+    ratio: float | None
+    """Variance of the branch over that of the shortcut, at the closing addition."""
+    gradient: float | None
+    """Norm of the gradient of the loss with respect to its output."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Signals through a network at initialisation."""
+
+    name: str
+    signature: str
+    blocks: tuple[BlockSignal, ...]
+    loss: float | None
+    batch: int
+    seed: int
+    seconds: float
+
+    @property
+    def gradient_span(self) -> float:
+        """Orders of magnitude between the largest and the smallest gradient; infinite if one is 0 or not finite."""
+        norms = [block.gradient for block in self.blocks]
+        if any(not norm for norm in norms):
+            return math.inf
+        known = [norm for norm in norms if norm]
+        return math.log10(max(known) / min(known))
+
+    @property
+    def variance_span(self) -> float:
+        """Orders of magnitude between the largest and the smallest variance; infinite if one is 0 or not finite."""
+        values = [block.variance for block in self.blocks]
+        if any(not value for value in values):
+            return math.inf
+        known = [value for value in values if value]
+        return math.log10(max(known) / min(known))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        return asdict(self)
+
+
+def probe(
+    spec: Spec | str | Graph, *, batch: int = 8, seed: int = 0, device: str = "cpu", size: tuple[int, ...] | None = None
+) -> Probe:
+    """Measures one forward and one backward pass of a freshly initialised network in training mode.
+
+    The input is standard normal; the loss is cross-entropy against random classes, or for maps the mean of the output
+    times random signs. `size` replaces the spec's input size. Raises `SpecError`, `ValueError` for a bad device.
+    """
+    import torch
+
+    from archspec.execution.device import pick_device
+
+    graph = spec if isinstance(spec, Graph) else api.expand(_resized(spec, size))
+    start = time.perf_counter()
+    target = pick_device(device)
+    with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
+        torch.manual_seed(seed)
+        network = api.build(graph, granularity="op", device=target).train()
+        images = torch.randn(batch, *graph.input.shape, device=target)
+        recorder = _recorder(network, graph)
+        outputs = recorder.run(images)
+        last = list(outputs.values())[-1] if isinstance(outputs, Mapping) else outputs
+        loss = _loss(last)
+        loss.backward()  # type: ignore[no-untyped-call]
+    blocks = tuple(
+        BlockSignal(unit, mean, variance, recorder.ratios.get(unit), _finite(recorder.gradients.get(unit)))
+        for unit, (mean, variance) in recorder.moments.items()
+    )
+    return Probe(graph.name, graph.signature(), blocks, _finite(loss.item()), batch, seed, time.perf_counter() - start)
+
+
+def _resized(spec: Spec | str, size: tuple[int, ...] | None) -> Spec:
+    loaded = spec if isinstance(spec, Spec) else api.load(spec)
+    return loaded.with_changes(input={"size": list(size)}) if size else loaded
+
+
+def _loss(output: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    if output.ndim == 2:
+        classes = torch.randint(output.shape[1], (output.shape[0],), device=output.device)
+        return torch.nn.functional.cross_entropy(output, classes)
+    signs = torch.randint(0, 2, output.shape, device=output.device) * 2 - 1
+    return (output * signs).mean()
+
+
+def closing(graph: Graph) -> dict[str, tuple[str, str]]:
+    """The branch and the shortcut of each block that closes with an addition: the deepest operand, and the next in
+    the order in which they join (branch, shortcut, levels, skips)."""
+    depth: dict[str, int] = {}
+    found = {}
+    for node in graph:
+        depth[node.name] = max((depth[source] for source in node.inputs), default=0) + (node.op.role == "weight")
+        if node.op.key == "add" and node.block is not None:
+            branch = max(node.inputs, key=depth.__getitem__)
+            others = [source for source in node.inputs if source != branch]
+            if others:
+                found[node.unit] = branch, others[0]
+    return found
+
+
+def _outputs(graph: Graph) -> dict[str, Node]:
+    """The last operator of the stem and of each block; of every part, where a flat spec has no blocks."""
+    found = {node.unit: node for node in graph if node.block is not None or node.unit == "stem"}
+    return (
+        found
+        if any(node.block is not None for node in found.values())
+        else {node.unit: node for node in list(graph)[1:]}
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _recorder(network: fx.GraphModule, graph: Graph) -> Any:
+    """An interpreter of the network that measures as it goes; values are looked at before anything overwrites them."""
+    import torch
+    from torch import fx
+
+    ends = {node.name: unit for unit, node in _outputs(graph).items()}
+    joined = closing(graph)
+    wanted = {name for pair in joined.values() for name in pair}
+
+    class Recorder(fx.Interpreter):
+        moments: dict[str, tuple[float | None, float | None]]
+        ratios: dict[str, float | None]
+        gradients: dict[str, float]
+        variances: dict[str, float]
+
+        def run_node(self, n: fx.Node) -> Any:
+            value = super().run_node(n)
+            name = n.meta.get("archspec", {}).get("address")
+            if not isinstance(value, torch.Tensor) or name is None:
+                return value
+            if name in wanted:
+                self.variances[name] = value.detach().float().var().item()
+            unit = ends.get(name)
+            if unit is not None:
+                flat = value.detach().float()
+                self.moments[unit] = _finite(flat.mean().item()), _finite(flat.var().item())
+                if value.requires_grad:
+                    value.register_hook(lambda grad, unit=unit: self.keep(unit, grad))  # type: ignore[no-untyped-call]
+                if unit in joined:
+                    branch, shortcut = (self.variances[operand] for operand in joined[unit])
+                    self.ratios[unit] = _finite(branch / shortcut) if shortcut else None
+            return value
+
+        def keep(self, unit: str, grad: torch.Tensor) -> None:
+            self.gradients[unit] = grad.detach().float().norm().item()
+
+    recorder = Recorder(network)
+    recorder.moments, recorder.ratios, recorder.gradients, recorder.variances = {}, {}, {}, {}
+    return recorder

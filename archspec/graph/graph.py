@@ -1,0 +1,262 @@
+"""The graph: operators with concrete values, what they read, what they give and cost. It knows nothing of YAML.
+
+Nodes refer to each other by name, never by object, so that copying, pickling and comparing recurse nowhere. A graph's
+nodes are in topological order and carry their shapes and costs from birth: there is no graph without them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from archspec.language.schema import Init
+from archspec.ops import Operator, Shape, Shapes
+from archspec.ops.base import Role
+from archspec.syntax.errors import Problem, Span
+
+if TYPE_CHECKING:
+    import networkx
+
+    from archspec.compiler.analysis.analyze import Analysis
+
+_UNIT = re.compile(r"(stage[0-9]+\.(?:[0-9]+|enter)|levels\.\w+|skips\.\w+)(?:\.|\Z)")
+_BLOCK = re.compile(r"stage([0-9]+)\.([0-9]+)\Z")
+
+
+@lru_cache(maxsize=1 << 16)
+def _unit_of(name: str) -> str:
+    match = _UNIT.match(name)
+    return match.group(1) if match else name.partition(".")[0]
+
+
+class Source(Operator):
+    """The input of a network: one sample of (channels, *size)."""
+
+    key: ClassVar[str] = "input"
+    role: ClassVar[Role] = "other"
+    overwritable: ClassVar[bool] = False
+
+    sample: tuple[int, ...]
+
+    def shape(self, inputs: Shapes) -> Shape:
+        return self.sample
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator of a network. `name` is its address, its module path and its state-dict prefix."""
+
+    name: str
+    op: Operator
+    inputs: tuple[str, ...]
+    """Names of the nodes it reads, in the order of its operands."""
+    shape: Shape
+    """Shape of its output for one sample: (channels, *spatial), or (features,)."""
+    params: int
+    """Learnable parameters."""
+    macs: int
+    """Multiply-accumulates for one sample; FLOPs are twice that."""
+    reduction: Shape | None
+    """By how much each spatial size has been divided since the input; None for vectors."""
+    span: Span | None = field(default=None, compare=False)
+    """Where the spec says it."""
+
+    @property
+    def size(self) -> int:
+        """Numbers in its output for one sample."""
+        return prod(self.shape)
+
+    @property
+    def unit(self) -> str:
+        """The part of the network it belongs to: `stem`, `stage1.0`, `stage2.enter`, `levels.root`, `head`."""
+        return _unit_of(self.name)
+
+    @property
+    def local(self) -> str:
+        """Its name within its unit."""
+        return self.name[len(self.unit) + 1 :] or self.name.rpartition(".")[2]
+
+    @property
+    def path(self) -> str:
+        """The path of its block it lies on: `branch`, `shortcut`, a wire's name; empty for the closing addition."""
+        return self.local.rpartition(".")[0]
+
+    @property
+    def stage(self) -> int | None:
+        """Number of its stage, from 1."""
+        match = re.match(r"stage([0-9]+)\.", self.name)
+        return int(match.group(1)) if match else None
+
+    @property
+    def block(self) -> int | None:
+        """Number of its block within the stage, from 0."""
+        match = _BLOCK.match(self.unit)
+        return int(match.group(2)) if match else None
+
+    @property
+    def level(self) -> int | None:
+        """The shortcut level it serves, if it stands on a shortcut above the blocks' own: 1 is the root."""
+        if not self.name.startswith("levels."):
+            return None
+        return 1 if self.unit == "levels.root" else 2 + self.unit.count("_")
+
+
+class Graph:
+    """A network as a directed acyclic graph of operators. Immutable.
+
+    `nodes` holds every `Node` by name in topological order, the input first; `dag` is the same as a
+    `networkx.DiGraph`, each node's payload under the key "node".
+    """
+
+    def __init__(
+        self,
+        name: str,
+        nodes: Iterable[Node],
+        outputs: Mapping[str, str],
+        init: Init | None = None,
+        kinds: Mapping[str, str] | None = None,
+        notes: Iterable[Problem] = (),
+    ) -> None:
+        self.name = name
+        self.nodes: dict[str, Node] = {node.name: node for node in nodes}
+        self.outputs = dict(outputs)
+        """Names of the output nodes by the name of the output; a single one is called `output`."""
+        self.init = init or Init()
+        self.kinds = dict(kinds or {})
+        """Names of the blocks' definitions (`start`, `basic`) by the blocks' addresses; for display."""
+        self.notes = tuple(notes)
+        """What the spec says to no effect, which is allowed but may not be meant."""
+
+    @property
+    def input(self) -> Node:
+        """The node of the network's input."""
+        return next(iter(self.nodes.values()))
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes.values())
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __getitem__(self, name: str) -> Node:
+        return self.nodes[name]
+
+    def __eq__(self, other: object) -> bool:
+        """Equal names, operators, wiring, outputs and initialisation; provenance does not count."""
+        if not isinstance(other, Graph):
+            return NotImplemented
+        mine, others = ((list(graph), graph.outputs, graph.init.model_dump()) for graph in (self, other))
+        return mine == others
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Graph:
+        return self
+
+    def __repr__(self) -> str:
+        return f"Graph({self.name!r}, {len(self.nodes) - 1} operators, {self.params:,} parameters)"
+
+    @cached_property
+    def params(self) -> int:
+        """Learnable parameters."""
+        return sum(node.params for node in self)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates for one sample; FLOPs are twice that."""
+        return sum(node.macs for node in self)
+
+    @cached_property
+    def users(self) -> dict[str, list[str]]:
+        """The nodes that read each node's output, in topological order; once per operand."""
+        users: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for node in self:
+            for source in node.inputs:
+                users[source].append(node.name)
+        return users
+
+    @cached_property
+    def dag(self) -> networkx.DiGraph[str]:
+        """The graph as a networkx.DiGraph of names; `dag.nodes[name]["node"]` is the `Node`."""
+        import networkx
+
+        dag: networkx.DiGraph[str] = networkx.DiGraph(name=self.name)
+        dag.add_nodes_from((node.name, {"node": node}) for node in self)
+        dag.add_edges_from((source, node.name) for node in self for source in node.inputs)
+        return networkx.freeze(dag)  # type: ignore[no-any-return]
+
+    @cached_property
+    def layers(self) -> int:
+        """Convolutions and linear layers on the longest path, as papers count depth."""
+        longest: dict[str, int] = {}
+        for node in self:
+            before = max((longest[source] for source in node.inputs), default=0)
+            longest[node.name] = before + (node.op.role == "weight")
+        return max(longest[name] for name in self.outputs.values())
+
+    @cached_property
+    def weight_layers(self) -> int:
+        """All convolutions and linear layers, projections included."""
+        return sum(node.op.role == "weight" for node in self)
+
+    def output_shapes(self) -> dict[str, Shape]:
+        """Shape of each output for one sample."""
+        return {label: self.nodes[name].shape for label, name in self.outputs.items()}
+
+    def input_shapes(self, node: Node) -> Shapes:
+        """Shapes of what a node reads."""
+        return tuple(self.nodes[source].shape for source in node.inputs)
+
+    def units(self) -> dict[str, list[Node]]:
+        """Nodes by the part of the network they belong to, the input left out."""
+        units: dict[str, list[Node]] = {}
+        for node in list(self)[1:]:
+            units.setdefault(node.unit, []).append(node)
+        return units
+
+    def to_dict(self) -> dict[str, Any]:
+        """The graph as JSON-ready data in node-link form: `networkx.node_link_graph(data, edges="edges")` reads it."""
+        nodes = [
+            {
+                "id": node.name, "op": node.op.key, "fields": node.op.written(), "inputs": list(node.inputs),
+                "shape": list(node.shape), "params": node.params, "macs": node.macs, "size": node.size,
+                "stage": node.stage, "block": node.block, "path": node.path, "level": node.level,
+                "source": str(node.span) if node.span else None,
+            }
+            for node in self
+        ]  # fmt: skip
+        edges = [
+            {"source": source, "target": node.name, "operand": position}
+            for node in self for position, source in enumerate(node.inputs)
+        ]  # fmt: skip
+        about = {"name": self.name, "outputs": self.outputs, "params": self.params, "macs": self.macs}
+        return {"directed": True, "multigraph": True, "graph": about, "nodes": nodes, "edges": edges}
+
+    def signature(self) -> str:
+        """A canonical hash of the computation, the same for networks that differ only by names and by the order of an
+        addition's operands: 32 hexadecimal digits, the same on every machine."""
+        from archspec.compiler.analysis.signature import signature
+
+        return signature(self)
+
+    def analyze(self) -> Analysis:
+        """What the wiring says: paths and their lengths, the main path, shortcut levels, memory, in exact integers."""
+        from archspec.compiler.analysis.analyze import analyze
+
+        return analyze(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the network's figure."""
+        from archspec.compiler.figures.notebook import mimebundle
+
+        return mimebundle(self, repr(self))
+
+    def to_spec_text(self) -> str:
+        """The flat canonical text of this graph: a spec that loads again to an equal graph."""
+        from archspec.graph.text import spec_text
+
+        return spec_text(self)

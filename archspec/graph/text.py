@@ -1,0 +1,59 @@
+"""A graph as the text of a flat spec, one operator a line."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from archspec.syntax.expressions import show
+
+if TYPE_CHECKING:
+    from archspec.graph import Graph, Node
+
+_PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)\Z)[a-z_][a-z0-9_.-]*\Z", re.IGNORECASE | re.ASCII)
+
+
+def spec_text(graph: Graph) -> str:
+    """A spec in the flat form that expands to an equal graph."""
+    sample = graph.input.shape
+    lines = [
+        "archspec: 1",
+        f"name: {_word(graph.name)}",
+        f"input: {{channels: {sample[0]}, size: [{', '.join(map(str, sample[1:]))}]}}",
+    ]
+    init = graph.init.model_dump()
+    if init != type(graph.init)().model_dump():
+        lines.append(f"init: {_flow(init)}")
+    wires = [_wire(node) for node in list(graph)[1:]]
+    if list(graph.outputs) == ["output"]:
+        wires.append(f"output: {_word(graph.outputs['output'])}")
+    else:
+        lines.append(f"outputs: {_flow(graph.outputs)}")
+    return "\n".join([*lines, "graph:", *(f"  {wire}" for wire in wires)]) + "\n"
+
+
+def _wire(node: Node) -> str:
+    fields = node.op.written()
+    op = f"{node.op.key}: {_flow(fields)}" if fields else node.op.key
+    if node.inputs == ("input",):
+        return f"{_word(node.name)}: [{op}]"
+    sources = [_word(source) for source in node.inputs]
+    shown = sources[0] if len(sources) == 1 else f"[{', '.join(sources)}]"
+    return f"{_word(node.name)}: {{from: {shown}, ops: [{op}]}}"
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_word(name)}: {_flow(entry)}" for name, entry in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_flow(entry) for entry in value)}]"
+    return _word(value) if isinstance(value, str) else show(value)
+
+
+def _word(text: str) -> str:
+    """A text as YAML, quoted where a reader could take it for something else."""
+    if _PLAIN.match(text):
+        return text
+    import yaml
+
+    return yaml.safe_dump(str(text), default_style='"', width=10**9).rstrip("\n")

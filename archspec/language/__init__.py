@@ -1,0 +1,1 @@
+"""From text to `Spec`: the schema, extends and overrides, params, editing, the zoo."""

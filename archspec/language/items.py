@@ -1,0 +1,183 @@
+"""Paths and their items: operators, `use` and `each`, as written. Nothing is evaluated here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from archspec.ops import BY_KEY, Operator
+from archspec.syntax import limits
+from archspec.syntax.errors import Problem, Span, SpecError, suggest
+from archspec.syntax.expressions import Expr
+from archspec.syntax.names import unusable, unusable_variable
+from archspec.syntax.parsing import expression
+from archspec.syntax.source import Data, Map, Scalar, Seq, plain
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operator with its fields still expressions, or words where the operator takes words."""
+
+    operator: type[Operator]
+    fields: Mapping[str, Any]
+    when: Expr | None
+    name: str
+    span: Span | None = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Use:
+    """A named path spliced in."""
+
+    path: str
+    when: Expr | None
+    span: Span | None = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Each:
+    """`do` once for every entry of `of`, which is called `variable`, its position (from 0) `position`."""
+
+    of: Expr
+    variable: str
+    position: str | None
+    do: Path
+    when: Expr | None
+    span: Span | None = field(compare=False)
+
+
+Item: TypeAlias = Operation | Use | Each
+
+
+@dataclass(frozen=True)
+class Path:
+    """Items in sequence. A path given by its name alone is one `Use`."""
+
+    items: tuple[Item, ...]
+    span: Span | None = field(default=None, compare=False)
+
+
+def parse_path(data: Data) -> Path:
+    """A path from a list of items, or from the name of a path. Raises `SpecError` with every problem in it."""
+    problems: list[Problem] = []
+    path = _path(data, problems)
+    if problems:
+        raise SpecError(problems)
+    return path
+
+
+def _path(data: Data, problems: list[Problem]) -> Path:
+    if isinstance(data, Scalar) and isinstance(data.value, str):
+        return Path((Use(data.value, None, data.span),), data.span)
+    if not isinstance(data, Seq):
+        what = "a mapping" if isinstance(data, Map) else f"'{data.text}'"
+        problems.append(Problem(f"a path is a list of items or the name of a path, not {what}", data.span))
+        return Path((), data.span)
+    items = []
+    for entry in data:
+        items.append(_item(entry, problems))
+        if len(problems) > limits.MAX_PROBLEMS:
+            break
+    return Path(tuple(item for item in items if item is not None), data.span)
+
+
+def _item(data: Data, problems: list[Problem]) -> Item | None:
+    if isinstance(data, Scalar) and isinstance(data.value, str):
+        return _operation(data.value, data.span, Map(span=data.span), problems)
+    if not isinstance(data, Map) or len(data) != 1:
+        hint = "one item is one key: `- conv: {out: 64, kernel: 3, when: ...}`; its fields, `when` too, go inside"
+        if isinstance(data, Seq):
+            hint = "a path holds no list; splice a named path in with `use: NAME`"
+        problems.append(Problem("an item of a path is a word, or a mapping of exactly one key", data.span, hint))
+        return None
+    ((key, body),) = data.items()
+    span = data.key_spans.get(key) or data.span
+    if isinstance(body, Scalar) and body.value is None:
+        body = Map(span=span)
+    if key == "use":
+        return _use(body, span, problems)
+    if not isinstance(body, Map):
+        operator = BY_KEY.get(str(key))
+        if operator is None and key != "each":
+            return _operation(str(key), span, Map(span=span), problems)
+        fields = list(operator.model_fields) if operator else ["of"]
+        advice = f"as in `{key}: {{{fields[0]}: ...}}`" if fields else "it has none but `when` and `name`"
+        problems.append(Problem(f"'{key}' takes its fields as a mapping", body.span or span, advice))
+        return None
+    if key == "each":
+        return _each(body, span, problems)
+    return _operation(str(key), span, body, problems)
+
+
+def _expr(data: Data, problems: list[Problem]) -> Expr | None:
+    try:
+        return expression(data)
+    except SpecError as error:
+        problems.extend(error.problems)
+        return None
+
+
+def _word(data: Data, problems: list[Problem], what: str) -> str:
+    if isinstance(data, Scalar) and isinstance(data.value, str):
+        return data.value
+    problems.append(Problem(f"{what} is a word", data.span))
+    return ""
+
+
+def _known(body: Map, fields: Mapping[str, bool], key: str, span: Span | None, problems: list[Problem]) -> bool:
+    """Whether `body` has only known fields and all required ones; says so where not."""
+    unknown = [name for name in body if name not in fields]
+    for name in unknown[: limits.MAX_PROBLEMS]:
+        at = body.key_spans.get(name) or span
+        problems.append(Problem(f"{key} has no field '{str(name)[:60]}'", at, suggest(str(name), fields)))
+    missing = [name for name, required in fields.items() if required and name not in body]
+    if missing and not unknown:  # what seems to be missing may be what is misspelt
+        what = f"the field{'s' * (len(missing) > 1)} {' and '.join(map(repr, missing))}"
+        example = ", ".join(f"{name}: ..." for name, required in fields.items() if required)
+        problems.append(Problem(f"{key} needs {what}", span, f"as in `{key}: {{{example}}}`"))
+    return not unknown and not missing
+
+
+def _use(body: Data, span: Span | None, problems: list[Problem]) -> Use | None:
+    if not isinstance(body, Map):
+        return Use(_word(body, problems, "the name of a path"), None, body.span or span)
+    if not _known(body, {"path": True, "when": False}, "use", span, problems):
+        return None
+    when = _expr(body["when"], problems) if "when" in body else None
+    return Use(_word(body["path"], problems, "the name of a path"), when, body["path"].span or span)
+
+
+def _each(body: Map, span: Span | None, problems: list[Problem]) -> Each | None:
+    if not _known(body, {"of": True, "as": True, "at": False, "do": True, "when": False}, "each", span, problems):
+        return None
+    names = [_word(body[key], problems, f"'{key}'") if key in body else None for key in ("as", "at")]
+    for name, key in zip(names, ("as", "at"), strict=True):
+        if name and (reason := unusable_variable(name)):
+            problems.append(Problem(f"a loop's variable cannot be called '{name[:60]}': {reason}", body[key].span))
+    of, do = _expr(body["of"], problems), _path(body["do"], problems)
+    when = _expr(body["when"], problems) if "when" in body else None
+    return Each(of, names[0] or "", names[1], do, when, span) if of else None
+
+
+def _operation(key: str, span: Span | None, body: Map, problems: list[Problem]) -> Operation | None:
+    operator = BY_KEY.get(key)
+    if operator is None:
+        hint = suggest(key, [*BY_KEY, "use", "each"])
+        if hint is None or not hint.startswith("did"):
+            hint = f"for a named path write `use: {key[:60]}`"
+        problems.append(Problem(f"there is no operator '{key[:60]}'", span, hint))
+        return None
+    fields = {name: field.is_required() for name, field in operator.model_fields.items()}
+    if not _known(body, {**fields, "when": False, "name": False}, key, span, problems):
+        return None
+    name = _word(body["name"], problems, "a name") if "name" in body else key
+    if name and (reason := unusable(name)):
+        problems.append(Problem(reason, body["name"].span if "name" in body else span))
+    values: dict[str, Any] = {}
+    for field_name in fields:
+        if field_name in body:
+            entry = body[field_name]
+            values[field_name] = plain(entry) if field_name in operator.text else _expr(entry, problems)
+    when = _expr(body["when"], problems) if "when" in body else None
+    return Operation(operator, values, when, name, span)

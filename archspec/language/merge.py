@@ -1,0 +1,84 @@
+"""How one spec changes another: mappings merge, lists replace, null removes. The same rule for files and blocks."""
+
+from __future__ import annotations
+
+from archspec.syntax.errors import Problems, suggest
+from archspec.syntax.source import Data, Map, Scalar
+
+NOT_INHERITED = ("archspec", "name", "paper", "lineage", "expect", "extends")
+
+
+def merge(base: Map, change: Map, *, nulls: bool = False) -> Map:
+    """`base` as `change` changes it; what survives keeps the mark of where it was written.
+
+    With `nulls`, what null removes stays as null, to remove it from another base too.
+    """
+    result = Map(base, change.span or base.span, base.key_spans)
+    for key, value in change.items():
+        if isinstance(value, Scalar) and value.value is None:
+            if nulls:
+                result.set(key, value, change.key_spans.get(key))
+            else:
+                result.pop(key, None)
+            continue
+        below = result.get(key)
+        if isinstance(value, Map):
+            value = merge(below if isinstance(below, Map) else Map(), value, nulls=nulls)
+        result.set(key, value, change.key_spans.get(key))
+    return result
+
+
+def merge_files(base: Map, change: Map) -> Map:
+    """A spec as one that extends it changes it. A null in a block waits for the block's own `extends`."""
+    result = merge(base, change)
+    blocks, below = change.get("blocks"), base.get("blocks")
+    if isinstance(blocks, Map):
+        for name, block in blocks.items():
+            if isinstance(block, Map):
+                known = below.get(name) if isinstance(below, Map) else None
+                result["blocks"][name] = merge(known if isinstance(known, Map) else Map(), block, nulls=True)  # type: ignore[index]
+    return result
+
+
+def inherited(parent: Map) -> Map:
+    """What a file leaves to those that extend it."""
+    kept = {key: value for key, value in parent.items() if key not in NOT_INHERITED}
+    return Map(kept, parent.span, parent.key_spans)
+
+
+def extend_blocks(data: Map, problems: Problems) -> Map:
+    """The spec with `extends` of its blocks carried out, by the same merge."""
+    blocks = data.get("blocks")
+    if not isinstance(blocks, Map):
+        return data
+    done: dict[Data | str | int, Data] = {}
+    for name in blocks:
+        chain = {name: None}  # a set in order
+        last: str | int = name
+        while (parent := _parent(blocks, last)) is not None and parent not in done:
+            if parent in chain or parent not in blocks:
+                block = blocks[last]
+                span = block["extends"].span if isinstance(block, Map) else None
+                if parent in chain:
+                    problems.add(f"block '{parent[:60]}' extends itself", span, hint="extend another, or write it out")
+                else:
+                    hint = suggest(parent, map(str, blocks.keys() - {last}))
+                    problems.add(f"there is no block '{parent[:60]}'", span, hint=hint)
+                break
+            chain[parent] = None
+            last = parent
+        for each in reversed(chain):
+            block, parent = blocks[each], _parent(blocks, each)
+            base = done.get(parent) if parent is not None else None
+            if isinstance(block, Map):
+                block = merge(base if isinstance(base, Map) else Map(), block)
+                block.pop("extends", None)
+            done[each] = block
+    extended = Map({name: done[name] for name in blocks}, blocks.span, blocks.key_spans)
+    return Map({**data, "blocks": extended}, data.span, data.key_spans)
+
+
+def _parent(blocks: Map, name: str | int) -> str | None:
+    block = blocks[name]
+    parent = block.get("extends") if isinstance(block, Map) else None
+    return parent.text if isinstance(parent, Scalar) and parent.value is not None else None

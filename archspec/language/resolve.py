@@ -1,0 +1,266 @@
+"""From a file to a `Spec`: extends, overrides, the schema, the params."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from archspec.language import zoo
+from archspec.language.fields import schema_problems
+from archspec.language.merge import extend_blocks, inherited, merge, merge_files
+from archspec.language.overrides import apply_overrides
+from archspec.language.schema import Document
+from archspec.language.schema_fields import known_fields
+from archspec.syntax import limits
+from archspec.syntax.errors import Problem, Problems, Source, Span, SpecError, suggest
+from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned, show
+from archspec.syntax.names import unusable_variable
+from archspec.syntax.source import Data, Map, Scalar, parse, read_source
+from archspec.topologies import STANDARD, Rules
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A validated spec: its document, with `extends` and overrides carried out, and the values of its params."""
+
+    name: str
+    document: Document = field(repr=False)
+    params: Mapping[str, Any]
+    data: Map = field(repr=False, compare=False)
+    """The resolved document as marked data."""
+    own: Map = field(repr=False, compare=False)
+    """The document as its own file has it."""
+    source: Source = field(repr=False, compare=False)
+    overridden: tuple[str, ...] = ()
+    trust: bool = False
+    rules: Rules = field(default=STANDARD, repr=False)
+    overrides: Mapping[str, Data] = field(default_factory=dict, repr=False, compare=False)
+    folder: Path | None = field(default=None, repr=False, compare=False)
+    """What its `extends` is relative to."""
+    file: Path | None = field(default=None, repr=False, compare=False)
+    """The file it was loaded from; None of one that was edited or read from a text."""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the network's figure, or the text of a spec that cannot be expanded."""
+        from archspec.compiler.figures.notebook import mimebundle
+        from archspec.compiler.pipeline import graph_of
+
+        try:
+            return mimebundle(graph_of(self), repr(self))
+        except SpecError as error:
+            return {"text/plain": str(error)}
+
+    def with_params(self, **values: Any) -> Spec:
+        """This spec with other values of its params. Raises `SpecError`, as every edit does."""
+        from archspec.language import edit
+
+        return edit.with_params(self, values)
+
+    def with_levels(self, m: int | str | None, **fields: Any) -> Spec:
+        """This spec with m shortcut levels (RoR-m; `path` and `split` as in YAML), or with none (None)."""
+        return self.with_changes(levels=None if m is None else {"m": m, **fields})
+
+    def with_skips(self, skips: Sequence[Mapping[str, Any]]) -> Spec:
+        """This spec with these skips, edges and rules, in place of those it has."""
+        return self.with_changes(skips=list(skips))
+
+    def with_block(self, block: str, /, **fields: Any) -> Spec:
+        """This spec with a block changed, or another one defined; a field of None is removed."""
+        return self.with_changes(blocks={block: fields})
+
+    def with_stages(self, **columns: Any) -> Spec:
+        """This spec with other columns of its table of stages; `blocks` says which block stands where."""
+        return self.with_changes(stages=columns)
+
+    def with_name(self, name: str) -> Spec:
+        """This spec under another name."""
+        from archspec.language import edit
+
+        return edit.changed(self, {}, name)
+
+    def with_changes(self, **sections: Any) -> Spec:
+        """This spec as one that extends it changes it: mappings merge, lists replace, None removes."""
+        from archspec.language import edit
+
+        return edit.changed(self, sections)
+
+    def to_yaml(self, folder: Path | None = None) -> str:
+        """This spec as YAML that loads to an equal one: short, with its `extends` (for a file in `folder`)."""
+        from archspec.language import edit
+
+        return edit.text(self, folder)
+
+
+def load(
+    reference: str | Path, *, trust: bool = False, rules: Rules = STANDARD,
+    overrides: Mapping[str, Data] | None = None,
+) -> Spec:  # fmt: skip
+    """The spec of a file or a name of the zoo. Raises `SpecError` with everything found wrong."""
+    path = zoo.locate(str(reference))
+    spec = from_source(read_source(path, zoo.display(path)), path, trust=trust, rules=rules, overrides=overrides)
+    return replace(spec, file=path)
+
+
+def from_source(
+    source: Source, path: Path | None = None, *, trust: bool = False, rules: Rules = STANDARD,
+    overrides: Mapping[str, Data] | None = None,
+) -> Spec:  # fmt: skip
+    """The spec of a text; `path` is where it lies, for `extends` and the default name."""
+    problems = Problems()
+    own = _mapping(parse(source))
+    data = _with_parents(own, source, path)
+    before = data
+    data = extend_blocks(apply_overrides(data, overrides or {}, problems), problems)
+    document = _validated(data, problems)
+    name = document.name if document.name is not None else path.stem if path else "spec"
+    if not _NAME.match(name):
+        place = data.get("name")
+        message = f"'{name[:60]}' cannot be a spec's name: letters, digits, _ - and . only"
+        hint = None if place else "a spec is called as its file, unless it says `name: ...`"
+        problems.add(message, place.span if place else own.span, hint=hint)
+    written = data.get("params")
+    computed, kinds = Problems(), Problems()
+    params = evaluate_params(document.params, computed, written.key_spans if isinstance(written, Map) else None)
+    _check_kinds(before, params, overrides or {}, kinds)
+    problems.extend(kinds)
+    if not len(kinds):  # a value of the wrong kind makes other things fail
+        problems.extend(computed)
+        _check_requirements(document, params, problems)
+    problems.check()
+    folder = path.parent if path else None
+    given = overrides or {}
+    return Spec(name, document, params, data, own, source, tuple(given), trust, rules, given, folder)
+
+
+def _mapping(data: Data) -> Map:
+    if not isinstance(data, Map):
+        raise SpecError([Problem("a spec is a mapping", data.span, "start it with 'archspec: 1'")])
+    if "archspec" not in data:
+        raise SpecError([Problem("the version of the language is missing", data.span, "start it with 'archspec: 1'")])
+    return data
+
+
+@cache
+def _standard() -> Map:
+    return _mapping(parse(read_source(Path(__file__).with_name("standard.yaml"), "archspec/language/standard.yaml")))
+
+
+def _with_parents(own: Map, source: Source, path: Path | None) -> Map:
+    """The document over all it extends, over the standard paths."""
+    chain, seen = [own], {path.resolve() if path else None}
+    while (reference := chain[-1].get("extends")) is not None:
+        if not isinstance(reference, Scalar) or not isinstance(reference.value, str):
+            advice = "as in `extends: bases/resnet.yaml`"
+            raise SpecError([Problem("`extends` takes one file or one name", reference.span, advice)])
+        parent = zoo.locate(reference.text, reference.span, path.parent if path else Path.cwd())
+        if parent.resolve() in seen:
+            raise SpecError([Problem(f"`extends` runs in a circle, back to {zoo.display(parent)}", reference.span)])
+        if len(chain) >= limits.MAX_EXTENDS:
+            raise SpecError([Problem(f"`extends` goes more than {limits.MAX_EXTENDS} files deep", reference.span)])
+        if not parent.is_file():
+            beside = [file.name for file in parent.parent.glob("*.yaml")] if parent.parent.is_dir() else []
+            hint = suggest(parent.name, beside)
+            hint = hint if hint and hint.startswith("did") else "the path is relative to this file"
+            raise SpecError([Problem(f"there is no file {zoo.display(parent)}", reference.span, hint)])
+        seen.add(parent.resolve())
+        path = parent
+        chain.append(_mapping(parse(read_source(parent, zoo.display(parent)))))
+    result = _standard()
+    for data in reversed(chain):
+        result = merge_files(inherited(result), data)
+    return _with_standard_paths(result)
+
+
+def _with_standard_paths(data: Map) -> Map:
+    """The document with the standard paths that null removed back in their place: the language itself names them."""
+    standard, given = _standard()["paths"], data.get("paths", Map())
+    if not isinstance(standard, Map) or not isinstance(given, Map):
+        return data
+    result = Map(data, data.span, data.key_spans)
+    result.set("paths", merge(standard, given), data.key_spans.get("paths"))
+    return result
+
+
+def _validated(data: Map, problems: Problems) -> Document:
+    try:
+        return Document.model_validate(data)
+    except ValidationError as error:
+        problems.extend(schema_problems(error, data, known_fields))
+        raise SpecError(problems) from None
+
+
+def evaluate_params(
+    params: Mapping[str, Expr], problems: Problems, spans: Mapping[str | int, Span | None] | None = None
+) -> dict[str, Any]:
+    """The values of params, whatever their order; what cannot be computed becomes `UNKNOWN` and a problem.
+
+    `spans` say where the names stand.
+    """
+    for name, expr in params.items():
+        if reason := unusable_variable(name):
+            problems.add(f"a param cannot be called '{name[:60]}': {reason}", (spans or {}).get(name) or expr.span)
+    try:
+        needs = {name: expr.names & params.keys() for name, expr in params.items()}
+        order = list(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        problems.add(f"params depend on each other in a circle: {' -> '.join(circle)}", params[circle[0]].span)
+        return dict.fromkeys(params, UNKNOWN)
+    values: dict[str, Any] = {}
+    for name in order:
+        try:
+            values[name] = params[name](values)
+        except EvaluationError as error:
+            problems.extend([error.problem])
+            values[name] = UNKNOWN
+        except Poisoned:
+            values[name] = UNKNOWN
+    return {name: values[name] for name in params}
+
+
+def _check_requirements(document: Document, params: Mapping[str, Any], problems: Problems) -> None:
+    for requirement in document.require:
+        try:
+            holds = requirement.that.condition(params)
+        except EvaluationError as error:
+            problems.extend([error.problem])
+            continue
+        except Poisoned:
+            continue
+        if not holds:
+            values = ", ".join(f"{name} = {show(params[name])}" for name in sorted(requirement.that.names))
+            problems.add(requirement.otherwise, requirement.that.span, hint=f"here {values}" if values else None)
+
+
+def kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    return "a list" if isinstance(value, list) else "a table" if isinstance(value, dict) else "nothing"
+
+
+def _check_kinds(before: Map, after: Mapping[str, Any], overrides: Mapping[str, Data], problems: Problems) -> None:
+    """An override keeps a param's kind: a number stays a number, a list a list."""
+    params = before.get("params")
+    named = {key.removeprefix("params."): value for key, value in overrides.items()}
+    changed = [key for key in named if isinstance(params, Map) and key in params and after.get(key) is not UNKNOWN]
+    if not changed:
+        return
+    try:
+        base = evaluate_params(_validated(extend_blocks(before, Problems()), Problems()).params, Problems())
+    except SpecError:  # what the overrides mend
+        return
+    for key in changed:
+        was, now = base.get(key, UNKNOWN), after.get(key)
+        if was is not UNKNOWN and kind(was) != kind(now):
+            problems.add(f"{key} is {kind(was)} ({show(was)}), and this is {kind(now)}", named[key].span)

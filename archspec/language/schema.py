@@ -1,0 +1,313 @@
+"""The pydantic models of a spec: what may be written where. No behaviour."""
+# ruff: noqa: RUF012 - pydantic copies defaults
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from archspec.language.fields import ExprField, Figure, Leaf, PathField, Text, Texts, refuse, word
+from archspec.language.items import Path, parse_path
+from archspec.language.section import SPAN, Section, SectionOf, mapping
+from archspec.syntax.errors import Problem
+from archspec.syntax.parsing import parse_text
+from archspec.syntax.source import Map, Scalar, Seq, plain
+
+_NAMES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["string", "null"]}}]}
+
+
+def _wire(data: Any) -> Any:
+    if isinstance(data, Scalar):
+        return {"bare": word(data), "ops": data, SPAN: data.span} if data.value is not None else {SPAN: data.span}
+    if isinstance(data, Seq):
+        return {"ops": data, SPAN: data.span}
+    return mapping(data)
+
+
+def _named(read: Callable[[Any], Any]) -> BeforeValidator:
+    """Sections by name, each of which then stands where its name does."""
+
+    def validate(data: Any) -> Any:
+        if not isinstance(data, Map):
+            return data
+        if read is _wire and not data:
+            refuse(Problem("this graph is empty", data.span, "give it wires, `output` at the end"))
+        sections: dict[Any, Any] = {}
+        for name, body in data.items():
+            try:
+                section = read(body)
+            except PydanticCustomError:
+                section = body  # refused again, for pydantic to collect
+            sections[name] = {**section, SPAN: data.key_spans.get(name)} if isinstance(section, dict) else section
+        return sections
+
+    return BeforeValidator(validate)
+
+
+class Wire(Section):
+    """A path and the wires it starts from; several need a join (add, multiply, concat) as its first operator."""
+
+    inputs: Texts = Field(default=("input",), alias="from")
+    """The wires it reads; `input` is the block's, or the network's."""
+    ops: PathField = Path(())
+    """What happens on it."""
+    bare: SkipJsonSchema[Text | None] = None
+
+
+Wires = Annotated[dict[str, Annotated[Wire, BeforeValidator(_wire)]], _named(_wire)]
+
+
+class Block(Section):
+    """A block: in residual form (pre, branch, shortcut) or in graph form (graph)."""
+
+    extends: Text | None = None
+    """Another block that this one changes."""
+    pre: PathField | None = None
+    """What branch and, where `shared`, shortcut both read."""
+    branch: PathField | None = None
+    """The residual branch."""
+    shortcut: PathField = parse_path(Scalar("identity", "identity"))
+    """A path (identity, A, B, C or your own), or `none` for a plain net."""
+    shared: ExprField | None = None
+    """Where true, the shortcut reads the output of `pre`, else the block's input."""
+    graph: Wires | None = None
+    """Wires by name; `output` is what the block gives."""
+    out: ExprField | None = None
+    """Channels to reach, for paths of the graph form that ask for `out`."""
+    after: PathField = Path(())
+    """What follows the closing addition."""
+
+
+class Positions(Section):
+    """Which block stands where in a stage."""
+
+    start: Text | None = None
+    middle: Text | None = None
+    end: Text | None = None
+    only: Text | None = None
+
+
+def _positions(data: Any) -> Any:
+    if isinstance(data, Scalar) and isinstance(data.value, str):
+        return {"start": data, "middle": data, "only": data, SPAN: data.span}
+    return mapping(data)
+
+
+def _each_stage(data: Any) -> Any:
+    """A list with one entry per stage; an entry alone holds for every stage."""
+    if isinstance(data, Seq) and not data:
+        refuse(Problem("this list is empty", data.span, "give one entry per stage, or one for all"))
+    return data if isinstance(data, Seq | list) else [data]
+
+
+def _enter(data: Any) -> Any:
+    names = []
+    for entry in _each_stage(data):
+        if not isinstance(entry, Scalar) or not isinstance(entry.value, str | None):
+            hint = "write the path under `paths` and its name here"
+            refuse(Problem("enter is the name of a path, or a list of names, one per stage", data.span, hint))
+        names.append(Path(()) if entry.value is None else parse_path(entry))
+    return tuple(names)
+
+
+def _output(data: Any) -> Any:
+    """A shape, or shapes by name of the output."""
+    value = plain(data) if isinstance(data, Scalar | Seq | Map) else data
+    shapes = value if isinstance(value, dict) else {"output": value}
+    for shape in shapes.values():
+        if not isinstance(shape, list) or not all(type(size) is int for size in shape):
+            refuse(Problem("a shape is a list of whole numbers", data.span, "as in [1000] or [256, 56, 56]"))
+    return {name: tuple(shape) for name, shape in shapes.items()}
+
+
+BlockChoice = Annotated[
+    list[Annotated[Positions, BeforeValidator(_positions)]],
+    BeforeValidator(_each_stage),
+    WithJsonSchema({"anyOf": [{"$archspec": "positions"}, {"type": "array", "items": {"$archspec": "positions"}}]}),
+]
+EnterField = Annotated[Any, PlainValidator(_enter), WithJsonSchema(_NAMES)]
+ShapeClaim = Annotated[Any, PlainValidator(_output), WithJsonSchema({"type": ["array", "object"]})]
+
+
+class Stages(Section):
+    """The table of stages; every other field is a column of the author's own."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, ExprField]
+
+    repeat: ExprField
+    """Blocks of each stage."""
+    stride: ExprField = parse_text("1")
+    """Stride of the first block; every other block has stride 1."""
+    blocks: BlockChoice
+    """The block's name, or positions start, middle, end and only; or a list of these, one per stage."""
+    enter: EnterField = (Path(()),)
+    """Path (or one per stage) run on entering a stage, before its first block."""
+
+
+class Input(Section):
+    """What the network reads, one sample."""
+
+    channels: ExprField = parse_text("3")
+    """Channels."""
+    size: ExprField
+    """Two sizes for images (height, width), three for video (time first)."""
+
+
+class Requirement(Section):
+    """A condition on the params, and what to say where it does not hold."""
+
+    that: ExprField
+    """The condition."""
+    otherwise: Text = Field(alias="else")
+    """The message, in the author's words."""
+
+
+class Levels(Section):
+    """RoR's shortcut levels (Zhang et al., arXiv 1608.02908): level 1 is the root, m the blocks' own."""
+
+    m: ExprField
+    """Number of levels; 1 is the base network."""
+    path: PathField = parse_path(Scalar("C", "C"))
+    """What runs on every shortcut above the blocks' own."""
+    split: ExprField = parse_text("2")
+    """Parts into which every level from the third on splits the spans of the level above."""
+
+
+class Skip(Section):
+    """One edge (from, to), or a rule that makes edges; a rule's own fields stand beside it."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, ExprField]
+
+    source: Text | None = Field(default=None, alias="from")
+    """What is read: a block's output (`stage1.2`), what a stage's `enter` gives (`stage2.enter`), or `stem`."""
+    to: Text | None = None
+    """The block that is joined."""
+    rule: Text | None = None
+    """A rule of archspec.topologies: every, dense, random."""
+    within: Annotated[Literal["network", "stage"], Leaf] = "network"
+    """Whether a rule sees all blocks at once, or each stage alone."""
+    path: PathField = parse_path(Scalar("identity", "identity"))
+    """What runs on the skip."""
+    join: Annotated[Literal["add", "concat"], Leaf] = "add"
+    """Join the block's closing addition, or widen its input."""
+
+
+class StochasticDepth(Section):
+    """Drops residual branches in training (Huang et al., arXiv 1603.09382)."""
+
+    survival: ExprField
+    """Survival probability of the last block."""
+    decay: Annotated[Literal["linear", "constant"], Leaf] = "linear"
+    """Linear: 1 before the first block, `survival` at the last; constant: `survival` everywhere."""
+    unit: Annotated[Literal["batch", "sample"], Leaf] = "batch"
+    """One draw per mini-batch, or per sample."""
+    rescale: Annotated[bool, Leaf] = False
+    """Divide by the survival probability in training, instead of multiplying by it in evaluation."""
+
+
+Method = Literal["he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "normal", "default"]
+
+
+class Filling(Section):
+    """How the weights of one kind of layer start."""
+
+    method: Annotated[Method, Leaf] = "he_normal"
+    """The distribution; `default` leaves torch's own."""
+    fan: Annotated[Literal["in", "out"], Leaf] = "out"
+    """Which fan he_normal and he_uniform count."""
+    std: Annotated[float, Leaf] = 0.01
+    """Standard deviation of `normal`."""
+
+
+class LinearFilling(Filling):
+    """How the weights of linear layers start: as torch does, unless a method is given."""
+
+    method: Annotated[Method, Leaf] = "default"
+
+
+class Init(Section):
+    """Initialisation: He normal (fan-out) for convolutions, torch's own for linear layers, unless said otherwise."""
+
+    conv: Annotated[Filling, SectionOf] = Filling()
+    linear: Annotated[LinearFilling, SectionOf] = LinearFilling()
+
+
+class Expect(Section):
+    """What the spec claims of its network; `archspec check` proves it. Rounded figures hold to their last digit."""
+
+    params: Figure | None = None
+    """Learnable parameters."""
+    macs: Figure | None = None
+    """Multiply-accumulates for one sample (papers say FLOPs)."""
+    layers: Figure | None = None
+    """Convolutions and linear layers on the longest path."""
+    weight_layers: Figure | None = None
+    """All convolutions and linear layers."""
+    output: ShapeClaim | None = None
+    """Shape of the output, or of each output by name."""
+
+
+class Paper(Section):
+    """Where the network comes from, and what was reported for it."""
+
+    title: Text | None = None
+    authors: Text | None = None
+    arxiv: Text | None = None
+    year: Text | None = None
+    table: Text | None = None
+    """Table or figure that prints it."""
+    error: dict[str, Figure] = {}
+    """Reported test errors in per cent, by data set."""
+    note: Text | None = None
+
+
+class Lineage(Section):
+    """How a spec was made from others, as searches record it. For the reader: it changes nothing."""
+
+    by: Text | None = None
+    """What made it: sample, enumerate, mutate, crossover, or your own word."""
+    space: Text | None = None
+    seed: Text | None = None
+    number: Text | None = None
+    parents: Texts = ()
+    """Names or signatures of what it was made from."""
+
+
+class Document(Section):
+    """A whole spec."""
+
+    archspec: Annotated[Literal[1], Leaf]
+    """Version of the language."""
+    name: Text | None = None
+    """The network's name; the file's stem by default."""
+    paper: Annotated[Paper, SectionOf] | None = None
+    lineage: Annotated[Lineage, SectionOf] | None = None
+    extends: Text | None = None
+    """The spec this one changes: a path relative to this file, or the name of one of the zoo."""
+    input: Annotated[Input, SectionOf]
+    params: dict[str, ExprField] = {}
+    """Numbers, conditions, lists, tables, or expressions over other params."""
+    require: list[Annotated[Requirement, SectionOf]] = []
+    stem: PathField = Path(())
+    """From the input to the first stage."""
+    stages: Annotated[Stages, SectionOf] | None = None
+    blocks: Annotated[dict[str, Annotated[Block, SectionOf]], _named(mapping)] = {}
+    paths: dict[str, PathField] = {}
+    """Named paths, for use anywhere."""
+    head: PathField = Path(())
+    """From the last stage to the output."""
+    levels: Annotated[Levels, SectionOf] | None = None
+    skips: list[Annotated[Skip, SectionOf]] = []
+    drop_path: Annotated[StochasticDepth, SectionOf] | None = None
+    until: Text | None = None
+    """A stage or block after which the network, head included, is cut off."""
+    outputs: dict[str, Text] | None = None
+    """Several outputs: addresses by the name of the output."""
+    graph: Wires | None = None
+    """The whole network in graph form, instead of stem, stages and head."""
+    init: Annotated[Init, SectionOf] = Init()
+    expect: Annotated[Expect, SectionOf] | None = None

@@ -1,0 +1,51 @@
+"""Finding specs: files, and the specs that come with archspec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archspec.syntax.errors import Problem, Span, SpecError, suggest
+
+ROOT = Path(__file__).resolve().parents[1] / "specs"
+SUFFIXES = (".yaml", ".yml")
+
+
+def names() -> list[str]:
+    """The networks that come with archspec, by name."""
+    return sorted(path.stem for path in ROOT.glob("*.yaml"))
+
+
+def locate(reference: str, span: Span | None = None, relative_to: Path | None = None) -> Path:
+    """The file of a spec: a path (it ends in .yaml), or the name of one of the zoo (`resnet50`, `bases/resnet`).
+
+    Raises `SpecError`.
+    """
+    if "\0" in reference or len(reference) > 1000:
+        raise SpecError([Problem("this cannot be the name of a spec", span, "write a path or a name of the zoo")])
+    if reference.endswith(SUFFIXES):
+        path = Path(reference)
+        if relative_to is not None:
+            if path.is_absolute():
+                problem = Problem("`extends` takes a path relative to this file", span, "or the name of one of the zoo")
+                raise SpecError([problem])
+            path = relative_to / path
+        try:
+            path.resolve(), path.is_file()
+        except (OSError, RuntimeError) as error:  # a name too long, links in a circle
+            raise SpecError([Problem(f"{str(path)[:80]} cannot be read: {error}"[:200], span)]) from None
+        return path
+    path = ROOT / f"{reference}.yaml"
+    if "\0" in reference or not path.resolve().is_relative_to(ROOT.resolve()) or not path.is_file():
+        known = [*names(), *(f"bases/{base.stem}" for base in (ROOT / "bases").glob("*.yaml"))]
+        hint = suggest(reference, known) or ""
+        hint = hint if hint.startswith("did") else "a file's name ends in .yaml; `archspec list` shows the zoo"
+        raise SpecError([Problem(f"there is no spec '{reference[:80]}'", span, hint)])
+    return path
+
+
+def display(path: Path) -> str:
+    """A path as messages show it: relative to the working directory where it lies below."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (OSError, ValueError):
+        return str(path)

@@ -1,0 +1,1 @@
+"""Facts as text: tables for the terminal, Markdown and LaTeX."""

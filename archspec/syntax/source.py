@@ -1,0 +1,296 @@
+"""YAML text -> data with a mark on every key and value.
+
+Read with PyYAML's event stream rather than its loader, which recurses, keeps the last of duplicate keys, reads `on`
+and `no` as booleans and loses where things stood. The reader here is iterative and bounded, resolves scalars as YAML
+1.2 does, and refuses what YAML 1.1 would have read differently.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from archspec.syntax import limits
+from archspec.syntax.errors import Problem, Problems, Source, Span, SpecError
+from archspec.syntax.scalars import YAML_1_1, Plain, resolve_plain
+
+Key: TypeAlias = str | int
+Data: TypeAlias = "Scalar | Seq | Map"
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A leaf: its value, the text it was written as, and where."""
+
+    value: Plain
+    text: str
+    span: Span | None = None
+
+
+class Seq(list["Data"]):
+    """A YAML sequence."""
+
+    def __init__(self, items: Iterable[Data] = (), span: Span | None = None) -> None:
+        super().__init__(items)
+        self.span = span
+
+
+class Map(dict[Key, "Data"]):
+    """A YAML mapping; `key_spans` says where each key was written."""
+
+    def __init__(
+        self,
+        items: Mapping[Key, Data] | None = None,
+        span: Span | None = None,
+        key_spans: Mapping[Key, Span | None] | None = None,
+    ) -> None:
+        super().__init__(items or {})
+        self.span = span
+        self.key_spans = dict(key_spans or {})
+
+    def set(self, key: Key, value: Data, key_span: Span | None) -> None:
+        self[key] = value
+        self.key_spans[key] = key_span
+
+
+def read_source(path: Path, name: str | None = None) -> Source:
+    """The text of a spec file. Raises `SpecError` if it cannot be read, is too large or is not UTF-8."""
+    name = name or str(path)
+    try:
+        if not path.is_file():
+            reason = "is a directory" if path.is_dir() else "is not a file" if path.exists() else "does not exist"
+            raise SpecError([Problem(f"{name} {reason}")])
+        with path.open("rb") as file:
+            raw = file.read(limits.MAX_TEXT + 1)
+    except (OSError, ValueError) as error:
+        raise SpecError([Problem(f"{name} cannot be read: {error}")]) from None
+    if len(raw) > limits.MAX_TEXT:
+        raise SpecError([Problem(f"{name} is larger than {limits.MAX_TEXT // 2**20} MiB")])
+    try:
+        return Source(name, raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8", "replace")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        span = Span(Source(name, raw.decode("utf-8", "replace")), line, column)
+        problem = Problem("this byte is not UTF-8", span, "save the file as UTF-8 text")
+        raise SpecError([problem]) from None
+
+
+def parse(source: Source) -> Data:
+    """The data of a YAML document. Raises `SpecError` with everything found wrong in it."""
+    problems = Problems()
+    reader = _Reader(source, problems)
+    empty = "give a value" if source.inline else "start it with 'archspec: 1'"
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        for event in yaml.parse(source.text, Loader=loader):
+            reader.take(event)
+    except yaml.MarkedYAMLError as error:
+        problems.extend([_syntax_problem(source, error)])
+    except (yaml.YAMLError, UnicodeEncodeError) as error:
+        problems.add("this is not YAML text: " + " ".join(str(error).split()), Span(source, 1, 1))
+    problems.check()
+    if reader.root is None:
+        raise SpecError([Problem("there is nothing here", Span(source, 1, 1), empty)])
+    return reader.root
+
+
+def _syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
+    """libyaml's complaint, at its place, in words that say what to do about the usual slips."""
+    mark, context = error.problem_mark or error.context_mark, error.context or ""
+    began = error.context_mark
+    if began and ("quoted scalar" in context or "simple key" in context):
+        mark = began  # the end of the file is where it was noticed, not where it is
+    span = Span(source, mark.line + 1, mark.column + 1) if mark else Span(source, 1, 1)
+    what = error.problem or context or "it cannot be read"
+    line = source.line(span.line)
+    before, here = line[: span.column - 1], line[span.column - 1 : span.column]
+    hint = None
+    if here == "[" and re.search(r"[\w\])]\s*\Z", before):
+        what, hint = "a bracket follows a word", 'quote an expression that has brackets: "counts[stage - 1]"'
+    elif "quoted scalar" in context:
+        what, hint = "this quote is never closed", "close it, or put the text in quotes of the other kind"
+    elif "simple key" in context:
+        what, hint = "this line is no `key: value`", "a space must follow the colon"
+    elif here == "\t" or "\t" in before[: len(before) - len(before.lstrip())]:
+        what, hint = "a tab where only spaces may stand", "indent with spaces, not tabs"
+    elif here and here in "@`%":
+        what, hint = f"a value cannot start with {here}", "put it in quotes"
+    elif "mapping values" in what and ": " not in before:
+        what, hint = "this line does not fit the one above", "indent both alike; a space follows a colon"
+    elif "mapping values" in what:
+        what, hint = "a second `: ` where the line has its key already", "put it on its own line, or quote the value"
+    elif began and "flow" in context:
+        hint = f"a bracket opened on line {began.line + 1} may not be closed, or an expression may need quotes"
+    elif "block" in context:
+        hint = "what belongs together starts in the same column"
+    return Problem(f"not valid YAML: {what}", span, hint)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection being read: a mapping's `key` waits for its value."""
+
+    node: Seq | Map
+    anchor: str | None
+    flow: bool
+    key: Key | None = None
+    key_span: Span | None = None
+    expecting_value: bool = False
+    size: int = 1
+    parentheses: int = 0  # open ones among the words of a flow collection
+
+
+class _Reader:
+    """Builds the tree from events with an explicit stack, so that depth costs no recursion."""
+
+    def __init__(self, source: Source, problems: Problems) -> None:
+        self.source, self.problems = source, problems
+        self.root: Data | None = None
+        self.stack: list[_Open] = []
+        self.anchors: dict[str, tuple[Data, int] | None] = {}
+        self.aliased = 0
+
+    def stop(self, message: str, span: Span, hint: str | None = None) -> None:
+        """A problem after which reading on makes no sense."""
+        self.problems.add(message, span, hint=hint)
+        self.problems.check()
+
+    def take(self, event: Any) -> None:
+        if isinstance(event, yaml.ScalarEvent):
+            span = self.span(event)
+            self.check_tag(event, span)
+            self.place(self.scalar(event, span), event.anchor, span, 1)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self.open(event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            done = self.stack.pop()
+            if done.anchor:
+                self.anchors[done.anchor] = (done.node, done.size)
+            self.place(done.node, None, done.node.span, done.size)
+        elif isinstance(event, yaml.AliasEvent):
+            self.alias(event)
+        elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
+            self.stop("a spec is one YAML document, and this starts a second", self.span(event))
+
+    def span(self, event: Any) -> Span:
+        start, end = event.start_mark, event.end_mark
+        length = end.column - start.column if end.line == start.line else 1
+        return Span(self.source, start.line + 1, start.column + 1, max(1, length))
+
+    def check_tag(self, event: Any, span: Span) -> None:
+        if event.tag is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")[:80]
+            self.problems.add(f"a spec has no YAML tags, such as {tag}", span, hint="leave the tag out")
+
+    def open(self, event: Any) -> None:
+        span = self.span(event)
+        self.check_tag(event, span)
+        if len(self.stack) >= limits.MAX_NESTING:
+            self.stop(f"nested more than {limits.MAX_NESTING} levels deep", span)
+        if self.stack and isinstance(self.stack[-1].node, Map) and not self.stack[-1].expecting_value:
+            self.stop("a key must be a word or a whole number, not a collection", span, hint="quote the key")
+        if event.anchor:
+            self.anchors[event.anchor] = None
+        node = Seq(span=span) if isinstance(event, yaml.SequenceStartEvent) else Map(span=span)
+        self.stack.append(_Open(node, event.anchor, bool(event.flow_style)))
+
+    def alias(self, event: Any) -> None:
+        span = self.span(event)
+        known = self.anchors.get(event.anchor)
+        if known is None:
+            what = "stands inside what it names" if event.anchor in self.anchors else "names no anchor"
+            return self.stop(f"the alias *{event.anchor} {what}", span)
+        node, size = known
+        self.aliased += size
+        if self.aliased > limits.MAX_ALIASED:
+            return self.stop("the aliases in this file stand for too much data", span, "write the data out")
+        return self.place(node, None, span, size)
+
+    def place(self, node: Data, anchor: str | None, span: Span | None, size: int) -> None:
+        if anchor:
+            self.anchors[anchor] = (node, size)
+        if not self.stack:
+            self.root = node
+            return
+        top = self.stack[-1]
+        top.size += size
+        if isinstance(top.node, Seq):
+            top.node.append(node)
+        elif top.expecting_value:
+            top.expecting_value = False
+            if top.key is not None:
+                top.node.set(top.key, node, top.key_span)
+        else:
+            top.key, top.key_span, top.expecting_value = self.key(node, span, top.node), span, True
+
+    def key(self, node: Data, span: Span | None, into: Map) -> Key | None:
+        if not isinstance(node, Scalar):
+            self.problems.add("a key must be a word or a whole number, not a collection", span)
+            return None
+        if isinstance(node.value, float | bool) or node.value is None:
+            hint = "quote it if it is a name"
+            self.problems.add(f"a key must be a word or a whole number, not '{node.text}'", span, hint=hint)
+            return None
+        if node.value == "<<":
+            self.problems.add("YAML merge keys are not used here", span, hint="use 'extends'")
+            return None
+        if node.value in into:
+            first = into.key_spans[node.value]
+            at = f"first on line {first.line}" if first else "twice"
+            self.problems.add(f"'{node.text}' is given twice, {at}", span, hint="keep one of them")
+            return None
+        return node.value
+
+    def scalar(self, event: Any, span: Span) -> Scalar:
+        text: str = event.value
+        if event.style:  # quoted or block; None or empty for plain, by parser
+            return Scalar(text, text, span)
+        top = self.stack[-1] if self.stack else None
+        if top and top.flow:
+            before, top.parentheses = top.parentheses, max(0, top.parentheses + text.count("(") - text.count(")"))
+            if top.parentheses and not before:
+                self.problems.add(
+                    "this expression is cut at its comma: inside { } or [ ] YAML splits there", span,
+                    hint='quote the whole expression, as in {out: "min(a, b)"}',
+                )  # fmt: skip
+        if top and isinstance(top.node, Map) and not top.expecting_value and text.lower() in YAML_1_1:
+            self.problems.add(f"YAML readers disagree on '{text}'", span, hint="quote it if it is a name")
+            return Scalar(text, text, span)
+        return Scalar(resolve_plain(text, span, self.problems), text, span)
+
+
+def mark(value: object, source: Source, depth: int = 0) -> Data:
+    """Plain Python data (from a caller, not a file) as marked data that `source` accounts for.
+
+    Raises `TypeError` for anything but numbers, strings, booleans, None, lists, tuples and mappings of them.
+    """
+    span = Span(source, 1, 1, len(source.text))
+    if isinstance(value, Scalar | Seq | Map):
+        return value
+    if depth > limits.MAX_NESTING:
+        raise TypeError(f"a spec's data nests at most {limits.MAX_NESTING} levels deep")
+    if value is None or isinstance(value, bool | int | float | str):
+        return Scalar(value, str(value), span)
+    if isinstance(value, Mapping):
+        items = {}
+        for key, entry in value.items():
+            items[key if isinstance(key, int) else str(key)] = mark(entry, source, depth + 1)
+        return Map(items, span, dict.fromkeys(items, span))
+    if isinstance(value, Sequence):
+        return Seq([mark(entry, source, depth + 1) for entry in value], span)
+    raise TypeError(f"a spec holds numbers, strings, lists and mappings, not {type(value).__name__}")
+
+
+def plain(data: Data) -> Any:
+    """Marked data as ordinary Python data."""
+    if isinstance(data, Scalar):
+        return data.value
+    if isinstance(data, Seq):
+        return [plain(item) for item in data]
+    return {key: plain(item) for key, item in data.items()}

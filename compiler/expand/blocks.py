@@ -1,0 +1,177 @@
+"""One block: its wires, or the residual form that is sugar for them, and the closing addition where others join."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.compiler.expand.builder import Builder, Signal, quotient, strided
+from archspec.compiler.expand.paths import Paths, Step, scope_at
+from archspec.compiler.expand.wires import Strand, strands
+from archspec.language.items import Path, Use
+from archspec.language.schema import Block
+from archspec.ops import Add, Operator, ShapeError
+from archspec.syntax.errors import Span
+from archspec.syntax.expressions import UNKNOWN, Poisoned
+
+WIDEN = "use shortcut B (a projection where the shape changes), or make the branch keep the shape"
+Joiner = Callable[[str, Signal], list[tuple[str, Signal]]]
+"""Given the label and the signal a block closes with, the labelled signals from outside that join it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A block in the network: its address, its definition, what it is told."""
+
+    address: str
+    block: Block
+    scope: Mapping[str, Any]
+    drop_path: Operator | None
+    span: Span | None
+
+
+def shortcut_scope(scope: Mapping[str, Any], source: Signal, target: Signal) -> dict[str, Any]:
+    """The scope of a path from `source` that is to join `target`. Raises `ShapeError` if no stride leads there."""
+    if source is None or target is None:
+        return {**scope, **dict.fromkeys(("channels", "out", "stride", "downsampled", "changed"), UNKNOWN)}
+    stride = quotient(target, source)
+    channels, out = source.shape[0], target.shape[0]
+    downsampled = strided(stride)
+    return {
+        **scope, "channels": channels, "out": out, "stride": stride, "downsampled": downsampled,
+        "changed": channels != out or downsampled,
+    }  # fmt: skip
+
+
+def is_none(path: Path) -> bool:
+    """Whether a shortcut is the keyword `none`: no addition, a plain net."""
+    return len(path.items) == 1 and isinstance(path.items[0], Use) and path.items[0].path == "none"
+
+
+def expand_block(place: Place, start: Signal, paths: Paths, builder: Builder, joiner: Joiner | None) -> Signal:
+    """The block's output, starting from a signal. What `joiner` gives joins its closing addition, before `after`."""
+    closing = _graph_form if place.block.graph is not None else _residual_form
+    signal = closing(place, start, paths, builder, joiner)
+    scope = scope_at(place.scope, signal)
+    return paths.run(place.block.after, [signal], f"{place.address}.after", scope, where=place.address)
+
+
+def _residual_form(place: Place, start: Signal, paths: Paths, builder: Builder, joiner: Joiner | None) -> Signal:
+    block, address = place.block, place.address
+    if block.branch is None:  # told by check_references
+        return None
+
+    def run(path: Path, wire: str, source: Signal, scope: Mapping[str, Any]) -> Signal:
+        return paths.run(path, [source], f"{address}.{wire}", scope, where=address)
+
+    shared = run(block.pre, "pre", start, scope_at(place.scope, start)) if block.pre else start
+    branch = run(block.branch, "branch", shared, scope_at(place.scope, shared))
+    if branch is not None and branch is shared:
+        builder.problems.add("the branch is empty", block.branch.span or place.span, where=address)
+        return None
+    plain = is_none(block.shortcut)
+    if place.drop_path is not None:
+        if plain:
+            builder.problems.add("drop_path needs a shortcut around the branch", place.span, where=address)
+        branch = builder.add(f"{address}.branch.drop_path", place.drop_path, [branch], place.span)
+    operands = [("branch", branch)]
+    if not plain:
+        try:
+            source = start
+            scope = shortcut_scope(place.scope, start, branch)
+            if block.pre and block.shared and builder.evaluate(block.shared, scope, address, condition=True):
+                source, scope = shared, shortcut_scope(place.scope, shared, branch)
+            operands.append((_label("shortcut", block.shortcut), run(block.shortcut, "shortcut", source, scope)))
+        except Poisoned:
+            return None
+        except ShapeError as error:
+            builder.problems.add(str(error), block.shortcut.span or place.span, hint=error.hint, where=address)
+            return None
+    return _close(place, operands, builder, joiner)
+
+
+def _label(wire: str, path: Path) -> str:
+    """A wire as messages call it: with the name of its path, if it has one."""
+    only = path.items[0] if len(path.items) == 1 else None
+    return f"{wire} '{only.path}'" if isinstance(only, Use) else wire
+
+
+def _close(
+    place: Place, operands: Sequence[tuple[str, Signal]], builder: Builder, joiner: Joiner | None, *,
+    name: str = "add", span: Span | None = None,
+) -> Signal:  # fmt: skip
+    """The sum of operands and of what joins from outside; a single operand passes."""
+    joined: list[tuple[str, Signal]] = [*operands, *(joiner(*operands[0]) if joiner else ())]
+    if len(joined) == 1:
+        return joined[0][1]
+    labels = [label for label, _ in joined]
+    signals = [signal for _, signal in joined]
+    return builder.add(
+        f"{place.address}.{name}", builder.default("add"), signals, span or place.span, labels, place.address, WIDEN
+    )
+
+
+def _graph_form(place: Place, start: Signal, paths: Paths, builder: Builder, joiner: Joiner | None) -> Signal:
+    block, address = place.block, place.address
+    ordered = strands(block.graph or {}, builder.problems)
+    if not ordered:
+        return None
+    scope = _graph_scope(place, start, builder)
+    if place.drop_path is not None and "branch" not in (block.graph or {}):
+        hint = "name the wire to drop so"
+        builder.problems.add("drop_path needs a wire named 'branch'", place.span, where=address, hint=hint)
+    signals: dict[str, Signal] = {"input": start}
+    for strand in ordered:
+        sources = [signals[name] for name in strand.inputs]
+        local = scope_at(scope, sources[0])
+        if strand.name == "output":
+            return _output(place, strand, sources, local, paths, builder, joiner)
+        signal = paths.run(
+            strand.ops, sources, f"{address}.{strand.name}", local, where=address, labels=strand.inputs, hint=WIDEN
+        )
+        if strand.name == "branch" and place.drop_path is not None:
+            signal = builder.add(f"{address}.branch.drop_path", place.drop_path, [signal], place.span)
+        signals[strand.name] = signal
+    raise AssertionError("strands() always ends in output")
+
+
+def _graph_scope(place: Place, start: Signal, builder: Builder) -> dict[str, Any]:
+    """The block's scope, with `out` and `changed` where the block says which channels it reaches."""
+    scope = scope_at(place.scope, start)
+    if place.block.out is not None:
+        try:
+            scope["out"] = builder.evaluate(place.block.out, scope, place.address)
+            scope["changed"] = UNKNOWN if start is None else scope["out"] != start.shape[0] or scope["downsampled"]
+        except Poisoned:
+            scope["out"] = scope["changed"] = UNKNOWN
+    return scope
+
+
+def _output(
+    place: Place, strand: Strand, sources: Sequence[Signal], scope: Mapping[str, Any], paths: Paths, builder: Builder,
+    joiner: Joiner | None,
+) -> Signal:  # fmt: skip
+    """The output wire, whose operators are named directly under the block. What joins becomes part of its last
+    addition; without one it gets an addition of its own."""
+    closing: Step | None = None
+    if joiner is not None and len(sources) > 1:
+        try:
+            # What `use` and `when` make of the path decides, not how it is written.
+            steps = [step for step, _ in paths.active(strand.ops, scope, place.address)]
+        except Poisoned:
+            return None
+        closing = steps[0] if steps and steps[0].operation.operator is Add else None
+        if closing is not None and len(steps) > 1:
+            builder.problems.add(
+                "a shortcut from outside joins this block, and operators follow its addition", closing.operation.span,
+                where=place.address, hint="move them to `after`",
+            )  # fmt: skip
+            return None
+    if closing is not None:
+        operands = list(zip(strand.inputs, sources, strict=True))
+        return _close(place, operands, builder, joiner, name=closing.name, span=closing.operation.span)
+    signal = paths.run(
+        strand.ops, sources, place.address, scope, where=place.address, labels=strand.inputs, hint=WIDEN
+    )  # fmt: skip
+    return _close(place, [("output", signal)], builder, joiner)

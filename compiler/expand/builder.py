@@ -1,0 +1,201 @@
+"""Puts nodes together: checks operators, infers shapes and costs as they are added, and collects what is wrong.
+
+A signal is the node that carries it, or None where an earlier problem left it unknown; what depends on an unknown
+signal is skipped in silence, so that one mistake is told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from math import prod
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from archspec.graph import Node
+from archspec.language.items import Operation
+from archspec.ops import BY_KEY, Add, Module, Operator, Shape, ShapeError, show_shape
+from archspec.syntax import limits
+from archspec.syntax.errors import Problems, Span
+from archspec.syntax.expressions import EvaluationError, Expr, Poisoned, Scope
+
+Signal: TypeAlias = Node | None
+
+
+class Builder:
+    """The nodes of a network in the making, in topological order."""
+
+    def __init__(self, trust: bool = False, operators: dict[Any, Operator] | None = None) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.problems = Problems()
+        self._trust = trust
+        self._operators = {} if operators is None else operators  # made before, by their fields
+        self._told: dict[int, Any] = {}
+        self._operands = 0
+        self._modules: set[str] = set()  # proper prefixes of names: they become modules
+
+    def adopt(self, nodes: Mapping[str, Node], modules: Iterable[str], operands: int) -> None:
+        """Takes nodes that another builder has made and checked; `modules` are the proper prefixes of their names."""
+        self.nodes.update(nodes)
+        self._modules.update(modules)
+        self._operands += operands
+
+    def evaluate(self, expr: Expr, scope: Scope, where: str, condition: bool = False) -> Any:
+        """The value of an expression; raises `Poisoned` if it has none, having told why."""
+        try:
+            return expr.condition(scope) if condition else expr(scope)
+        except EvaluationError as error:
+            self.tell(expr, error.problem.message, error.problem.span, where, error.problem.hint)
+            raise Poisoned from None
+
+    def tell(self, expr: Any, message: str, span: Span | None, where: str, hint: str | None = None) -> None:
+        """Adds what is wrong with a part of the spec, once: the values differ from block to block, the slip is one."""
+        if id(expr) not in self._told:
+            self._told[id(expr)] = expr
+            self.problems.add(message, span, hint=hint, where=where)
+
+    def operator(self, operation: Operation, scope: Scope, where: str) -> Operator | None:
+        """The operator with its fields evaluated; None, having told why, if they do not suit it."""
+        values: dict[str, Any] = {}
+        try:
+            for name, written in operation.fields.items():
+                values[name] = self.evaluate(written, scope, where) if isinstance(written, Expr) else written
+        except Poisoned:
+            return None
+        key = (operation.operator.key, tuple(values), _frozen(tuple(values.values())))
+        known = self._operators.get(key)
+        if known is not None:
+            return known
+        try:
+            operator = operation.operator(**values)
+        except ValidationError as error:
+            for found in error.errors():
+                field = str(found["loc"][0]) if found["loc"] else ""
+                written = operation.fields.get(field)
+                span = written.span if isinstance(written, Expr) else operation.span
+                message = found["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+                message = f"{operation.operator.key}: {field} {message}"
+                self.tell(written or operation, message, span or operation.span, where)
+            return None
+        except TypeError:  # words and arguments of `module` that are no mapping
+            message = f"{operation.operator.key}: its fields are not of the form it takes"
+            self.problems.add(message, operation.span, hint="see the operator's fields", where=where)
+            return None
+        if isinstance(operator, Module) and operator.trusted_only and not self._trust:
+            self.problems.add(
+                f"module '{operator.type[:80]}' is not on the list of torch.nn classes a spec may name",
+                operation.span, where=where,
+                hint="if you trust this spec, load it with trust=True (--trust)",
+            )  # fmt: skip
+            return None
+        self._operators[key] = operator
+        return operator
+
+    def default(self, key: str, **fields: Any) -> Operator:
+        """An operator of the compiler's own making."""
+        return BY_KEY[key](**fields) if fields else _bare(key)
+
+    def add(
+        self, name: str, op: Operator, inputs: Sequence[Signal], span: Span | None = None,
+        labels: Sequence[str] = (), where: str | None = None, hint: str | None = None,
+    ) -> Signal:  # fmt: skip
+        """A node more; None, having told why, if the operator cannot take its inputs.
+
+        `labels` name the operands in messages, `hint` is what to do about operands of different shapes.
+        """
+        sources = [source for source in inputs if source is not None]
+        if len(sources) < len(inputs):
+            return None
+        if len(self.nodes) > limits.MAX_OPERATORS:
+            self.problems.add(f"the network has more than {limits.MAX_OPERATORS:,} operators", span, where=name)
+            self.problems.check()
+        self._operands += len(sources)
+        if self._operands > limits.MAX_OPERANDS:
+            self.problems.add(f"the network has more than {limits.MAX_OPERANDS:,} connections", span, where=name)
+            self.problems.check()
+        if name == "output":  # the flat text of a graph says so what the network gives
+            self.problems.add("an operator of the whole network cannot be called 'output'", span, hint="rename it")
+            return None
+        if name in self.nodes:
+            self.problems.add(f"two operators are called '{name}'", span, hint="give one of them another `name`")
+            return None
+        parts = name.split(".")
+        prefixes = [".".join(parts[:length]) for length in range(1, len(parts))]
+        taken = name if name in self._modules else next((prefix for prefix in prefixes if prefix in self.nodes), None)
+        if taken is not None:
+            what = "other operators' names" if taken == name else f"'{name}'"
+            self.problems.add(
+                f"'{taken}' is an operator, and also the beginning of {what}", span, hint="rename one of them"
+            )  # fmt: skip
+            return None
+        self._modules.update(prefixes)
+        shapes = tuple(source.shape for source in sources)
+        try:
+            if isinstance(op, Add) and labels and len(set(shapes)) > 1:
+                raise ShapeError(_unequal(shapes, labels), hint)
+            shape = op.shape(shapes)
+            params, macs = op.params(shapes), op.macs(shapes)
+            reduction = _reduction(op, sources, shape)
+            if max(params, macs, prod(shape)) > limits.MAX_COST:
+                raise ShapeError(f"{op.key} is absurdly large: {params:.0e} parameters, output {show_shape(shape)}")
+        except ShapeError as error:
+            self.problems.add(str(error), span, hint=error.hint, where=where or name)
+            return None
+        node = Node(name, op, tuple(source.name for source in sources), shape, params, macs, reduction, span)
+        self.nodes[name] = node
+        return node
+
+
+@cache
+def _bare(key: str) -> Operator:
+    """An operator without fields; one object serves all, as it is immutable."""
+    return BY_KEY[key]()
+
+
+def _unequal(shapes: Sequence[Shape], labels: Sequence[str]) -> str:
+    """Both sides of an impossible addition by name and shape."""
+    other = next(i for i, shape in enumerate(shapes) if shape != shapes[0])
+    return (
+        f"the addition joins {show_shape(shapes[0])} ({labels[0]}) with {show_shape(shapes[other])} ({labels[other]})"
+    )
+
+
+def _reduction(op: Operator, sources: Sequence[Node], shape: Shape) -> Shape | None:
+    rank = len(shape) - 1
+    widest = max(sources, key=lambda source: len(source.shape), default=None)
+    if not rank or widest is None:
+        return None if not rank else (1,) * rank
+    before = widest.reduction or (1,) * rank
+    own = op.reduction(rank) if not op.joins else (1,) * rank
+    return tuple(a * b for a, b in zip(before, own, strict=True))
+
+
+def _frozen(value: Any) -> Any:
+    """A hashable stand-in for a field's values; 1, 1.0 and true stay apart."""
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(entry) for entry in value)
+    if isinstance(value, Mapping):
+        return tuple((key, _frozen(entry)) for key, entry in value.items())
+    return (type(value), value)
+
+
+def quotient(end: Node, start: Node) -> int | list[int]:
+    """The stride from one signal to another: the quotient of their reductions, a list where dimensions differ.
+
+    Raises `ShapeError` where one of them is a vector or the signal grows again.
+    """
+    if end.reduction is None or start.reduction is None:
+        if end.reduction is None and start.reduction is None:
+            return 1
+        raise ShapeError(f"{show_shape(start.shape)} cannot be joined with {show_shape(end.shape)}: one is a vector")
+    same_rank = len(end.reduction) == len(start.reduction)
+    if not same_rank or any(e % s for e, s in zip(end.reduction, start.reduction, strict=True)):
+        raise ShapeError(f"no stride leads from reduction {start.reduction} to {end.reduction}")
+    strides = [e // s for e, s in zip(end.reduction, start.reduction, strict=True)]
+    return strides[0] if len(set(strides)) == 1 else strides
+
+
+def strided(stride: int | list[int]) -> bool:
+    """Whether a stride downsamples: any of it above 1."""
+    return max(stride) > 1 if isinstance(stride, list) else stride > 1

@@ -1,0 +1,36 @@
+"""Stochastic depth: with what probability each block's branch survives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from archspec.compiler.expand.builder import Builder
+from archspec.language.schema import StochasticDepth
+from archspec.ops import Operator
+from archspec.syntax.expressions import Poisoned, show
+
+
+def drop_paths(
+    rule: StochasticDepth | None, blocks: Sequence[str], params: Mapping[str, Any], builder: Builder
+) -> dict[str, Operator]:
+    """The stochastic depth of each block: p_l = 1 - (l / L) (1 - p_L) for block l of L where it decays."""
+    if rule is None:
+        return {}
+    try:
+        survival = builder.evaluate(rule.survival, params, "drop_path")
+        if isinstance(survival, bool) or not isinstance(survival, int | float) or not 0 <= survival <= 1:
+            raise ValueError(f"must be between 0 and 1, not {show(survival)}")
+    except Poisoned:
+        return {}
+    except ValueError as error:
+        builder.problems.add(f"drop_path: survival {error}", rule.survival.span)
+        return {}
+    total = len(blocks)
+    return {
+        address: builder.default(
+            "drop_path", unit=rule.unit, rescale=rule.rescale,
+            survival=1 - (i + 1) / total * (1 - survival) if rule.decay == "linear" else survival,
+        )
+        for i, address in enumerate(blocks)
+    }  # fmt: skip

@@ -1,0 +1,42 @@
+"""The flat form: the whole network as wires, which is also what a graph prints as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.compiler.expand.builder import Builder, Signal
+from archspec.compiler.expand.paths import Paths, scope_at
+from archspec.compiler.expand.wires import Strand, strands
+from archspec.language.items import Operation
+from archspec.language.schema import Document
+from archspec.syntax.names import unusable_address
+
+STAGED = ("stem", "stages", "head", "levels", "skips", "drop_path", "until")
+
+
+def expand_flat(document: Document, params: Mapping[str, Any], start: Signal, paths: Paths, builder: Builder) -> Signal:
+    """The output's signal. A wire of one operator gives it its name; the operators of a longer one extend it, and
+    those on `output` have names of their own, as in a block."""
+    for name in STAGED:
+        if name in document.model_fields_set:
+            span = next((strand.span for strand in (document.graph or {}).values()), None)
+            builder.problems.add(f"a spec has `graph` or `{name}`, not both", span, hint="remove one of them")
+    given = set((document.outputs or {}).values())
+    ordered = strands(document.graph or {}, builder.problems, unusable_address, given)
+    signals: dict[str, Signal] = {"input": start}
+    for strand in ordered:
+        sources = [signals[name] for name in strand.inputs]
+        signals[strand.name] = paths.run(
+            strand.ops, sources, "" if strand.name == "output" else strand.name, scope_at(params, sources[0]),
+            where=strand.name, labels=strand.inputs, alone=_alone(strand),
+        )  # fmt: skip
+    return signals.get("output")
+
+
+def _alone(strand: Strand) -> bool:
+    """Whether a wire gives its name to its operator: its only one, without a name of its own."""
+    if strand.name == "output" or len(strand.ops.items) != 1:
+        return False
+    (item,) = strand.ops.items
+    return isinstance(item, Operation) and item.name == item.operator.key

@@ -1,0 +1,37 @@
+"""The network's input."""
+
+from __future__ import annotations
+
+from archspec.compiler.expand.builder import Builder, Signal
+from archspec.graph import Node, Source
+from archspec.language.resolve import Spec
+from archspec.ops.base import whole
+from archspec.syntax.expressions import Poisoned
+
+
+def input_node(spec: Spec, builder: Builder) -> Signal:
+    """The node `input`; None, having told why, if the spec's input cannot be."""
+    section = spec.document.input
+    try:
+        channels = builder.evaluate(section.channels, spec.params, "input")
+        size = builder.evaluate(section.size, spec.params, "input")
+    except Poisoned:
+        return None
+    if not isinstance(size, list) or not 2 <= len(size) <= 3:
+        hint = "as in [224, 224] or [16, 112, 112]"
+        builder.problems.add("input: size is two numbers for images, three for video", section.size.span, hint=hint)
+        return None
+    sample = []
+    for name, expr, value in (("channels", section.channels, channels), *(("size", section.size, s) for s in size)):
+        try:
+            number = whole(value)
+            if not 1 <= number <= 10**6:
+                raise ValueError(f"must be between 1 and 1,000,000, not {number}")
+            sample.append(number)
+        except ValueError as error:
+            builder.problems.add(f"input: {name} {error}", expr.span)
+            return None
+    shape = tuple(sample)
+    node = Node("input", Source(sample=shape), (), shape, 0, 0, (1,) * len(size), section.span)
+    builder.nodes["input"] = node
+    return node

@@ -1,0 +1,157 @@
+"""Paths: named ones spliced in, loops unrolled, repeats numbered, operators placed one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.compiler.expand.builder import Builder, Signal
+from archspec.language.fields import place_of
+from archspec.language.items import Each, Operation, Path, Use
+from archspec.syntax import limits
+from archspec.syntax.errors import Problem, Span, SpecError
+from archspec.syntax.expressions import UNKNOWN, Expr, Poisoned, Scope, show
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operator of a spliced path: its numbered name, the conditions it stands under, names loops give it."""
+
+    name: str
+    operation: Operation
+    conditions: tuple[Expr, ...]
+    bindings: tuple[tuple[str, Any], ...]
+
+
+def scope_at(scope: Mapping[str, Any], signal: Signal) -> dict[str, Any]:
+    """The scope of a path that starts from `signal`."""
+    return {**scope, "channels": UNKNOWN if signal is None else signal.shape[0]}
+
+
+class Paths:
+    """Splices and runs paths over the named paths of one spec."""
+
+    def __init__(self, named: Mapping[str, Path], builder: Builder) -> None:
+        self._named, self._builder = named, builder
+        self._steps: dict[int, tuple[Path, list[Step]]] = {}
+        self._unrolled = self._limit = 0
+        self._spliced: Span | None = None  # the path being spliced, for messages
+
+    def run(
+        self, path: Path, start: Sequence[Signal], prefix: str, scope: Mapping[str, Any], *,
+        where: str, labels: Sequence[str] = (), hint: str | None = None, alone: bool = False,
+    ) -> Signal:  # fmt: skip
+        """The signal after a path; several to start from need a join as the first operator.
+
+        `prefix` begins the names of its nodes if not empty, or with `alone` is the name of its only one; `where` is
+        the address problems tell.
+        """
+        inputs, signal = list(start), start[0]
+        joined = len(inputs) == 1
+        try:
+            steps = self.active(path, scope, where)
+        except Poisoned:
+            return None
+        for step, local in steps:
+            operation = step.operation
+            op = self._builder.operator(operation, local, where)
+            if operation.operator.joins == joined:
+                why = "needs several inputs, and has one" if joined else "has several inputs"
+                advice = "give its wire `from: [a, b]`" if joined else "join them first: add, multiply or concat"
+                self._builder.problems.add(f"{operation.operator.key} {why}", operation.span, hint=advice, where=where)
+                return None
+            name = prefix if alone else f"{prefix}.{step.name}" if prefix else step.name
+            if op is None:
+                signal = None
+            else:
+                signal = self._builder.add(name, op, inputs, operation.span, labels if not joined else (), None, hint)
+            inputs, joined = [signal], True
+        if not joined:
+            span = path.span or place_of(next(iter(labels), None))
+            hint = "start with add, multiply or concat"
+            self._builder.problems.add("several inputs are not joined", span, hint=hint, where=where)
+            return None
+        return signal
+
+    def active(self, path: Path, scope: Mapping[str, Any], where: str) -> list[tuple[Step, Mapping[str, Any]]]:
+        """The operators of a path that are switched on, each with its scope. Raises `Poisoned`, having told why."""
+        found: list[tuple[Step, Mapping[str, Any]]] = []
+        for step in self.steps(path, scope, where):
+            local = {**scope, **dict(step.bindings)} if step.bindings else scope
+            if all(self._builder.evaluate(when, local, where, condition=True) for when in step.conditions):
+                found.append((step, local))
+        return found
+
+    def steps(self, path: Path, scope: Scope, where: str) -> list[Step]:
+        """The operators of a path in the order written, switched-off ones included, repeats numbered from 1.
+
+        Raises `SpecError` where splicing leads to absurdly many.
+        """
+        known = self._steps.get(id(path))
+        if known is not None:
+            return known[1]
+        found: list[tuple[Operation, tuple[Expr, ...], tuple[tuple[str, Any], ...]]] = []
+        self._spliced = path.span
+        self._limit = min(limits.MAX_UNROLLED, self._unrolled + limits.MAX_OPERATORS)
+        loops = self._splice(path, scope, (), (), found, where, 0)
+        totals: dict[str, int] = {}
+        for operation, _, _ in found:
+            totals[operation.name] = totals.get(operation.name, 0) + 1
+        counts: dict[str, int] = {}
+        steps = []
+        for operation, conditions, bindings in found:
+            counts[operation.name] = number = counts.get(operation.name, 0) + 1
+            name = operation.name if totals[operation.name] == 1 else f"{operation.name}{number}"
+            steps.append(Step(name, operation, conditions, bindings))
+        if not loops:
+            self._steps[id(path)] = (path, steps)
+        return steps
+
+    def _splice(
+        self, path: Path, scope: Scope, conditions: tuple[Expr, ...], bindings: tuple[tuple[str, Any], ...],
+        found: list[Any], where: str, depth: int,
+    ) -> bool:  # fmt: skip
+        """Appends the operators of a path to `found`; tells whether a loop, whose length a scope decides, was met."""
+        if depth > limits.MAX_PATH_DEPTH:
+            _absurd(f"`use` and `each` nest more than {limits.MAX_PATH_DEPTH} deep", path.span, where)
+        loops = False
+        for item in path.items:
+            self._unrolled += 1
+            if self._unrolled > self._limit:
+                _absurd("the paths unroll to absurdly many operators", self._spliced, where)
+            here = (*conditions, item.when) if item.when else conditions
+            if isinstance(item, Operation):
+                found.append((item, here, bindings))
+            elif isinstance(item, Use):
+                if item.path not in self._named:  # told by check_references
+                    raise Poisoned
+                loops |= self._splice(self._named[item.path], scope, here, bindings, found, where, depth + 1)
+            else:
+                loops = True
+                for inner in self._rounds(item, {**scope, **dict(bindings)}, here, where):
+                    self._splice(item.do, scope, here, (*bindings, *inner), found, where, depth + 1)
+        return loops
+
+    def _rounds(
+        self, item: Each, scope: Scope, conditions: Sequence[Expr], where: str
+    ) -> list[tuple[tuple[str, Any], ...]]:
+        """What a loop binds in each round."""
+        try:
+            entries = self._builder.evaluate(item.of, scope, where)
+        except Poisoned:
+            return []
+        if not isinstance(entries, list):
+            hint = f"as in `of: [3, 3]`; here it is {show(entries)}"
+            self._builder.tell(item.of, "each goes over a list", item.of.span, where, hint)
+            return []
+        self._unrolled += len(entries)
+        rounds: list[tuple[tuple[str, Any], ...]] = []
+        for position, entry in enumerate(entries):
+            named = (item.variable, entry)
+            rounds.append((named, (item.position, position)) if item.position else (named,))
+        return rounds
+
+
+def _absurd(message: str, span: Span | None, where: str) -> None:
+    raise SpecError([Problem(message, span, where=where)])

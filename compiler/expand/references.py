@@ -1,0 +1,142 @@
+"""What can be told without expanding: paths and blocks that are named but not there, names that nothing defines.
+
+It looks at every definition, used or not, so that one run tells of all such slips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from archspec.language.fields import place_of
+from archspec.language.items import Each, Item, Operation, Path, Use
+from archspec.language.schema import Block, Document, Positions, Wire
+from archspec.syntax.errors import Problems, Span, suggest
+from archspec.syntax.expressions import Expr
+from archspec.syntax.names import SCOPE_NAMES
+
+
+def check_references(document: Document, problems: Problems) -> bool:
+    """Adds a problem for every unknown path, block and name, and for paths that use themselves.
+
+    False if a path uses itself, so that the spec cannot be expanded even in part.
+    """
+    columns = {"repeat", "stride"} | set((document.stages and document.stages.__pydantic_extra__) or {})
+    paths = list(_paths(document))
+    loops = {name for path, _ in paths for name in _loop_variables(path)}
+    known = set(document.params) | columns | SCOPE_NAMES.keys() | loops
+    for path, is_shortcut in paths:
+        _check_path(path, document.paths, known, is_shortcut, problems)
+    for name, block in document.blocks.items():
+        _check_form(name, block, problems)
+        for expr in (block.shared, block.out):
+            if expr is not None:
+                _check_names(expr, known, problems)
+    for positions in document.stages.blocks if document.stages else ():
+        _check_positions(positions, document, problems)
+    if "none" in document.paths:
+        span = document.paths["none"].span
+        problems.add("a path cannot be called 'none': as a shortcut the word means no addition", span, hint="rename it")
+    return _check_circles(document.paths, problems)
+
+
+def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
+    """Every path of a spec, and whether it may be the keyword `none`."""
+    found: list[Path | None] = [document.stem, document.head, *document.paths.values()]
+    for block in document.blocks.values():
+        yield block.shortcut, True
+        found += [block.pre, block.branch, block.after, *_wire_paths(block.graph)]
+    found += document.stages.enter if document.stages else ()
+    found += [skip.path for skip in document.skips]
+    found += [document.levels.path if document.levels else None, *_wire_paths(document.graph)]
+    yield from ((path, False) for path in found if path is not None)
+
+
+def _wire_paths(wires: Mapping[str, Wire] | None) -> list[Path]:
+    """The paths of wires; a bare word is one, except as `output`, where it names a wire."""
+    return [wire.ops for name, wire in (wires or {}).items() if name != "output" or wire.bare is None]
+
+
+def _items(path: Path) -> Iterator[Item]:
+    """The items of a path and of its loops."""
+    queue = [path]
+    while queue:
+        for item in queue.pop().items:
+            yield item
+            if isinstance(item, Each):
+                queue.append(item.do)
+
+
+def _loop_variables(path: Path) -> Iterator[str]:
+    for item in _items(path):
+        if isinstance(item, Each):
+            yield item.variable
+            if item.position:
+                yield item.position
+
+
+def _check_path(path: Path, named: Mapping[str, Path], known: set[str], none: bool, problems: Problems) -> None:
+    for item in _items(path):
+        if item.when:
+            _check_names(item.when, known, problems)
+        if isinstance(item, Operation):
+            for written in item.fields.values():
+                if isinstance(written, Expr):
+                    _check_names(written, known, problems)
+        elif isinstance(item, Each):
+            _check_names(item.of, known, problems)
+        elif item.path not in named and not (none and item.path == "none" and len(path.items) == 1):
+            problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=_path_hint(item.path, named))
+
+
+def _path_hint(name: str, named: Mapping[str, Path]) -> str | None:
+    if name == "none":
+        return "`none` stands only alone, as a block's shortcut; an empty path is `identity`"
+    return suggest(name, named)
+
+
+def _check_names(expr: Expr, known: set[str], problems: Problems) -> None:
+    for name in sorted(expr.names - known):
+        problems.add(f"unknown name '{name}'", _where(expr, name), hint=suggest(name, known))
+
+
+def _where(expr: Expr, name: str) -> Span | None:
+    queue = [expr.root]
+    while queue:
+        term = queue.pop()
+        if term.kind == "name" and term.data == name:
+            return term.span
+        queue.extend(term.parts)
+    return expr.span
+
+
+def _check_form(name: str, block: Block, problems: Problems) -> None:
+    residual = block.model_fields_set & {"pre", "branch", "shared", "shortcut"}
+    if block.graph is not None and residual:
+        both = f"`graph` and `{min(residual)}`"
+        hint = "keep one form; null removes a field inherited"
+        problems.add(f"block '{name}' has both {both}", block.span, hint=hint)
+    elif block.graph is None and block.branch is None:
+        problems.add(f"block '{name}' has no branch", block.span, hint="give it `branch: [...]`, or a `graph`")
+
+
+def _check_positions(positions: Positions, document: Document, problems: Problems) -> None:
+    for field in ("start", "middle", "end", "only"):
+        name = getattr(positions, field)
+        if name is not None and name not in document.blocks:
+            place = place_of(name) or positions.span
+            problems.add(f"there is no block '{name[:60]}'", place, hint=suggest(name, document.blocks))
+
+
+def _check_circles(named: Mapping[str, Path], problems: Problems) -> bool:
+    graph = {
+        name: {item.path for item in _items(path) if isinstance(item, Use) and item.path in named}
+        for name, path in named.items()
+    }  # fmt: skip
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        problems.add(f"the path '{circle[0]}' uses itself: {' -> '.join(circle)}", named[circle[0]].span)
+        return False
+    return True

@@ -1,0 +1,173 @@
+"""The table of stages: columns evaluated to one row per stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from archspec.language.items import Path
+from archspec.language.schema import Positions, Stages
+from archspec.ops.base import whole
+from archspec.syntax import limits
+from archspec.syntax.errors import Problems, Span
+from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned, show
+from archspec.syntax.names import unusable_variable
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stage: its number from 1, of how many, how many blocks it has, its columns, its blocks, what enters it."""
+
+    number: int
+    stages: int
+    count: int
+    columns: Mapping[str, Any]
+    blocks: Positions
+    enter: Path
+
+    def block(self, index: int) -> str | None:
+        """Name of the block at a position; None where the spec does not say."""
+        positions = self.blocks
+        if self.count == 1:
+            return positions.only or (None if positions.end else positions.start or positions.middle)
+        if index == 0 and positions.start:
+            return positions.start
+        if index == self.count - 1 and positions.end:
+            return positions.end
+        return positions.middle
+
+
+def stage_table(stages: Stages, params: Mapping[str, Any], problems: Problems, rank: int | None = None) -> list[Row]:
+    """The rows of the table; empty, having told why, if it cannot be made out. Strides have `rank` sizes, if known."""
+    columns: dict[str, Expr] = {"repeat": stages.repeat, "stride": stages.stride, **(stages.__pydantic_extra__ or {})}
+    _check_names(columns, params, problems)
+    # `stage` and `stages` make a column depend on its row, as another column does.
+    own = columns.keys() | {"stage", "stages"}
+    lists: dict[str, list[Any]] = {}
+    shared: dict[str, Any] = {}
+    for name, expr in columns.items():
+        if expr.root.kind == "list":
+            lists[name] = list(expr.root.parts)
+        elif not expr.names & own:
+            value = _value(lambda expr=expr: expr(params), problems)
+            if isinstance(value, list):
+                lists[name] = value
+            else:
+                shared[name] = value
+    lengths = {name: len(entries) for name, entries in lists.items()}
+    named = {"blocks": stages.blocks, "enter": stages.enter}
+    lengths |= {name: len(entries) for name, entries in named.items() if len(entries) > 1}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        spans: dict[str, Span | None] = {name: expr.span for name, expr in columns.items()}
+        span = next((spans[name] for name in lengths if name in spans), stages.span)
+        hint = "a list has one entry per stage; a value that is no list holds for every stage"
+        problems.add(f"columns of stages differ in length: {told}", span, hint=hint)
+        return []
+    count = next(iter(lengths.values()), 1)
+    if not 1 <= count <= 1000:
+        problems.add(f"there are {count} stages", stages.span, hint="at least one, at most 1000")
+        return []
+    order = _order(columns, lists, problems)
+    rows = [
+        _row(number, count, stages, columns, order, lists, shared, params, problems, rank)
+        for number in range(1, count + 1)
+    ]  # fmt: skip
+    return [row for row in rows if row is not None] if all(rows) else []
+
+
+def _check_names(columns: Mapping[str, Expr], params: Mapping[str, Any], problems: Problems) -> None:
+    for name, expr in columns.items():
+        if name == "stride":
+            continue
+        if reason := unusable_variable(name):
+            problems.add(f"a column cannot be called '{name[:60]}': {reason}", expr.span)
+        elif name in params:
+            problems.add(f"'{name}' is both a param and a column of stages", expr.span, hint="rename one of them")
+
+
+def _order(columns: Mapping[str, Expr], lists: Mapping[str, Any], problems: Problems) -> list[str]:
+    """Columns in an order in which each finds those it depends on."""
+    try:
+        graph = {name: expr.names & columns.keys() for name, expr in columns.items()}
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        problems.add(f"columns depend on each other in a circle: {' -> '.join(circle)}", columns[circle[0]].span)
+        problems.check()
+        raise
+
+
+def _row(
+    number: int, count: int, stages: Stages, columns: Mapping[str, Expr], order: list[str],
+    lists: Mapping[str, list[Any]], shared: Mapping[str, Any], params: Mapping[str, Any], problems: Problems,
+    rank: int | None,
+) -> Row | None:  # fmt: skip
+    scope: dict[str, Any] = {**params, "stage": number, "stages": count}
+    for name in order:
+        if name in shared:
+            scope[name] = shared[name]
+        elif name in lists:
+            entry = lists[name][number - 1]
+            written = columns[name].root.kind == "list"
+            scope[name] = _value(lambda entry=entry: entry.evaluate(scope), problems) if written else entry
+        else:
+            scope[name] = _value(lambda name=name: columns[name](scope), problems)
+    values = {name: scope[name] for name in columns}
+
+    def place(name: str) -> tuple[str, Span | None]:
+        """The stage and the entry that a column's value comes from; one for all stages is told once."""
+        root = columns[name].root
+        own = root.parts[number - 1].span if root.kind == "list" else columns[name].span
+        label = "every stage" if name in shared and count > 1 else f"stage {number}"
+        return label, own or columns[name].span
+
+    repeat = _blocks_of(values["repeat"], *place("repeat"), problems)
+    values["stride"] = _stride(values["stride"], *place("stride"), problems, rank)
+    if repeat is None or values["stride"] is UNKNOWN:
+        return None
+    choice = stages.blocks[number - 1 if len(stages.blocks) > 1 else 0]
+    enter = stages.enter[number - 1 if len(stages.enter) > 1 else 0]
+    return Row(number, count, repeat, {**values, "repeat": repeat}, choice, enter)
+
+
+def _value(evaluate: Any, problems: Problems) -> Any:
+    try:
+        return evaluate()
+    except EvaluationError as error:
+        problems.extend([error.problem])
+    except Poisoned:
+        pass
+    return UNKNOWN
+
+
+def _blocks_of(value: Any, stage: str, span: Span | None, problems: Problems) -> int | None:
+    if value is UNKNOWN:
+        return None
+    try:
+        count = whole(value)
+    except ValueError as error:
+        problems.add(f"the blocks of {stage} {error}", span)
+        return None
+    if not 1 <= count <= limits.MAX_OPERATORS:
+        limit = f"at most {limits.MAX_OPERATORS:,}" if count > 1 else "at least one"
+        problems.add(f"{stage} has {count:,} blocks; there can be {limit}", span)
+        return None
+    return int(count)
+
+
+def _stride(value: Any, stage: str, span: Span | None, problems: Problems, rank: int | None) -> Any:
+    if value is UNKNOWN:
+        return UNKNOWN
+    try:
+        sizes = [whole(size) for size in value] if isinstance(value, list) else [whole(value)]
+        if min(sizes, default=0) < 1:
+            raise ValueError(f"must be positive, not {show(value)}")
+        if isinstance(value, list) and rank is not None and len(sizes) != rank:
+            raise ValueError(f"{show(value)} has {len(sizes)} sizes for {rank} spatial dimensions")
+    except ValueError as error:
+        problems.add(f"the stride of {stage} {error}", span)
+        return UNKNOWN
+    return sizes[0] if len(set(sizes)) == 1 else sizes

@@ -1,0 +1,100 @@
+"""The graph form: wires by name, each a path from other wires, put in order and run."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from archspec.language.fields import place_of
+from archspec.language.items import Path
+from archspec.language.schema import Wire
+from archspec.syntax.errors import Problems, Span, suggest
+from archspec.syntax.names import unusable
+
+
+@dataclass(frozen=True)
+class Strand:
+    """A wire whose form is settled: what it reads and the path on it."""
+
+    name: str
+    inputs: tuple[str, ...]
+    ops: Path
+    span: Span | None
+
+
+def strands(
+    wires: Mapping[str, Wire], problems: Problems, check_name: Callable[[str], str | None] = unusable,
+    outputs: Collection[str] = (),
+) -> list[Strand]:  # fmt: skip
+    """The wires of a block or a flat network in an order in which each follows what it reads.
+
+    `outputs` are addresses that the network gives: wires they lead to need no reader, and `output` need not be there.
+    Unknown and circular wires, unused ones and a missing `output` are problems; then the list is empty.
+    """
+    found = {name: _settled(name, wire) for name, wire in wires.items()}
+    wrong = Problems()  # its own: `problems` may hold the same from another block of this kind
+    if "output" not in found and not outputs:
+        span = next((strand.span for strand in found.values()), None)
+        wrong.add("a graph needs the wire 'output'", span, hint="name its last wire 'output', or add `output: WIRE`")
+    read = {source for strand in found.values() for source in strand.inputs} | {"output"}
+    read |= {prefix for address in outputs for prefix in _prefixes(address)}
+    for name, strand in found.items():
+        reason = None if name == "output" else check_name(name)
+        reason = "'input' is what the graph is given" if name == "input" else reason
+        if reason:
+            wrong.add(reason, strand.span)
+        if name not in read and not (outputs and any(prefix in outputs for prefix in _prefixes(name))):
+            wrong.add(f"nothing reads the wire '{name}'", strand.span, hint="use it or remove it")
+        for source in strand.inputs:
+            if source == "output" or (source != "input" and source not in found):
+                hint = suggest(source, {*found, "input"} - {name, "output"})
+                wrong.add(f"there is no wire '{source[:60]}'", place_of(source) or strand.span, hint=hint)
+    problems.extend(wrong)
+    if len(wrong):
+        return []
+    return _ordered(found, problems)
+
+
+def _prefixes(address: str) -> list[str]:
+    """`a.b.c` as a, a.b and a.b.c."""
+    parts = address.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+
+
+def _ordered(found: Mapping[str, Strand], problems: Problems) -> list[Strand]:
+    """Wires after what they read, otherwise as written: an order that is right already stays as it is."""
+    names = list(found)
+    position = {name: i for i, name in enumerate(names)}
+    readers: dict[str, list[str]] = {name: [] for name in names}
+    waiting: dict[str, int] = {}
+    for name, strand in found.items():
+        sources = {source for source in strand.inputs if source != "input"}
+        waiting[name] = len(sources)
+        for source in sources:
+            readers[source].append(name)
+    ready = [position[name] for name in names if not waiting[name]]
+    order = []
+    while ready:
+        name = names[heapq.heappop(ready)]
+        order.append(found[name])
+        for reader in readers[name]:
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                heapq.heappush(ready, position[reader])
+    if len(order) == len(names):
+        return order
+    try:
+        TopologicalSorter({name: set(strand.inputs) - {"input"} for name, strand in found.items()}).prepare()
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        problems.add(f"wires read each other in a circle: {' -> '.join(circle)}", found[circle[0]].span)
+    return []
+
+
+def _settled(name: str, wire: Wire) -> Strand:
+    """`output: f` returns the wire f; any other wire written as a word is a named path from the input."""
+    if name == "output" and wire.bare is not None:
+        return Strand(name, (wire.bare,), Path((), wire.span), wire.span)
+    return Strand(name, wire.inputs, wire.ops, wire.span)
