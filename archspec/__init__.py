@@ -11,29 +11,76 @@ Importing archspec, checking and summarising do not import torch.
 
 from typing import TYPE_CHECKING, Any
 
-from archspec.api import Report, build, check, compile, expand, load, loads, optimize, summarize
+from archspec.api import (
+    analyze,
+    build,
+    check,
+    compile,
+    diff,
+    emit,
+    expand,
+    load,
+    loads,
+    optimize,
+    probe,
+    render,
+    signature,
+    summarize,
+    table,
+)  # fmt: skip
+from archspec.compiler.analysis.analyze import Analysis
+from archspec.compiler.analysis.architecture import Architectures
+from archspec.compiler.analysis.claims import Report
+from archspec.compiler.analysis.difference import Difference
+from archspec.compiler.analysis.summary import Summary
 from archspec.graph import Graph, Node
-from archspec.language.edit import define, op
-from archspec.language.resolve import Spec
-from archspec.report.summary import Summary
+from archspec.language.define import define, op
+from archspec.language.spec import Spec
+from archspec.syntax.display import Displayed
 from archspec.syntax.errors import Problem, Span, SpecError
 from archspec.version import __version__
 
 if TYPE_CHECKING:
+    from archspec.compiler.figures import EngineError, Figure, FigureError
+    from archspec.compiler.lower import Network
+    from archspec.execution.compiled import CompileError
+    from archspec.execution.probe import Probe
     from archspec.execution.step import TrainingStep
 
 __all__ = [
-    "Graph", "Node", "Problem", "Report", "Span", "Spec", "SpecError", "Summary", "TrainingStep", "__version__",
-    "build", "check", "compile", "define", "expand", "load", "loads", "op", "optimize", "summarize",
+    "Analysis", "Architectures", "CompileError", "Difference", "EngineError", "Figure", "FigureError", "Graph",
+    "Network", "Node", "Probe", "Problem", "Report", "Span", "Spec", "SpecError", "Summary", "TrainingStep",
+    "__version__", "analyze", "build", "check", "compile", "define", "diff", "emit", "expand", "load", "loads", "op",
+    "optimize", "probe", "render", "signature", "summarize", "table",
 ]  # fmt: skip
+
+_LATER = {
+    "CompileError": "archspec.execution.compiled",
+    "EngineError": "archspec.compiler.figures",
+    "Figure": "archspec.compiler.figures",
+    "FigureError": "archspec.compiler.figures",
+    "Network": "archspec.compiler.lower",
+    "Probe": "archspec.execution.probe",
+    "TrainingStep": "archspec.execution.step",
+}
+"""Where the names are that need torch, or the drawing of figures."""
+
+
+def _drawing(value: Any) -> dict[str, str]:
+    from archspec.compiler.figures.notebook import mimebundle
+
+    return mimebundle(value)
+
+
+Displayed.drawing = staticmethod(_drawing)
 
 if not TYPE_CHECKING:  # type checkers are to know which names there are
 
     def __getattr__(name: str) -> Any:
-        if name == "TrainingStep":  # needs torch
-            from archspec.execution.step import TrainingStep
+        if name in _LATER:
+            from importlib import import_module
 
-            return TrainingStep
+            return getattr(import_module(_LATER[name]), name)
         raise AttributeError(f"module 'archspec' has no attribute {name!r}")
 
     def __dir__() -> list[str]:

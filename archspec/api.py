@@ -1,32 +1,50 @@
-"""The verbs: load, expand, build, compile, optimize, summarize, check."""
+"""The verbs: what archspec does with a spec, each a function.
+
+A network may be given as a `Spec`, as a `Graph`, by its name in the zoo or as a .yaml file; where it is a name or a
+file, keywords that are no options of the verb are `load`'s: params by name (`summarize("wrn28_10", k=2)`), dotted keys
+for the rest, `trust` and `rules`. Importing this does not import torch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from archspec.compiler.analysis.claims import Claim, verify
+from archspec.compiler.analysis.analyze import Analysis
+from archspec.compiler.analysis.analyze import analyze as analyze_graph
+from archspec.compiler.analysis.architecture import Architectures
+from archspec.compiler.analysis.claims import Report, prove
+from archspec.compiler.analysis.difference import Difference, difference
+from archspec.compiler.analysis.signature import signature as signature_of
+from archspec.compiler.analysis.summary import Summary
+from archspec.compiler.analysis.summary import summarize as summarize_graph
 from archspec.compiler.pipeline import graph_of, network_of
 from archspec.graph import Graph
-from archspec.language import resolve
+from archspec.language import spec as language
 from archspec.language.overrides import from_arguments
-from archspec.language.resolve import Spec
-from archspec.report.summary import Summary, summarize_graph
+from archspec.language.spec import Spec
 from archspec.syntax.errors import Source
 from archspec.topologies import STANDARD, Rules
 
 if TYPE_CHECKING:
     import torch
 
+    from archspec.compiler.figures.figure import Figure
+    from archspec.compiler.figures.options import Detail, Theme
     from archspec.compiler.lower import Granularity, Network
-    from archspec.execution.network import Checkpoint, Mode
+    from archspec.compiler.lower.running import Mode
+    from archspec.execution.network import Checkpoint
+    from archspec.execution.probe import Probe
 
-SpecLike: TypeAlias = "Spec | str | Path"
+Model: TypeAlias = "Spec | Graph | str | os.PathLike[str]"
+"""How a network is given."""
 
 
-def load(reference: str | Path, /, *, trust: bool = False, rules: Rules = STANDARD, **overrides: Any) -> Spec:
+def load(
+    reference: str | os.PathLike[str], /, *, trust: bool = False, rules: Rules = STANDARD, **overrides: Any
+) -> Spec:
     """A spec, from a file (its name ends in .yaml) or by its name in the zoo.
 
     `overrides` give params other values (`load("wrn28_10", k=12)`); dotted keys reach the rest
@@ -35,7 +53,7 @@ def load(reference: str | Path, /, *, trust: bool = False, rules: Rules = STANDA
 
     Raises `SpecError` with everything found wrong.
     """
-    return resolve.load(reference, trust=trust, rules=rules, overrides=from_arguments(overrides))
+    return language.load(os.fspath(reference), trust=trust, rules=rules, overrides=from_arguments(overrides))
 
 
 def loads(text: str, /, *, name: str = "spec", trust: bool = False, rules: Rules = STANDARD, **overrides: Any) -> Spec:
@@ -45,20 +63,20 @@ def loads(text: str, /, *, name: str = "spec", trust: bool = False, rules: Rules
     """
     source = Source(f"{name}.yaml", text)
     given = from_arguments(overrides)
-    return resolve.from_source(source, Path(source.name), trust=trust, rules=rules, overrides=given)
+    return language.from_source(source, Path(source.name), trust=trust, rules=rules, overrides=given)
 
 
-def expand(spec: SpecLike) -> Graph:
-    """The graph of a spec: every operator with its shape (without the batch), parameters and MACs. Needs no torch.
+def expand(model: Model, **overrides: Any) -> Graph:
+    """The graph of a network: every operator with its shape (without the batch), parameters and MACs.
 
     Raises `SpecError` with everything found wrong.
     """
-    return graph_of(_spec(spec))
+    return graph_of(_given(model, overrides))
 
 
 def build(
-    spec: SpecLike | Graph, *, granularity: Granularity = "block", device: torch.device | str | None = None,
-    dtype: torch.dtype | None = None,
+    model: Model, *, granularity: Granularity = "block", device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None, **overrides: Any,
 ) -> Network:  # fmt: skip
     """An executable `torch.fx.GraphModule`, initialised from torch's global generator.
 
@@ -73,16 +91,16 @@ def build(
 
     if granularity not in ("block", "op"):
         raise ValueError(f"granularity is 'block' or 'op', not {granularity!r}")
-    source = spec if isinstance(spec, Graph) else _spec(spec)
+    source = _given(model, overrides)
     return network_of(source, granularity, torch.device(device) if device is not None else None, dtype)
 
 
 def compile(
-    model: SpecLike | Graph | Network, mode: Mode = "regional", *, channels_last: bool | None = None,
+    model: Model | Network, mode: Mode = "regional", *, channels_last: bool | None = None,
     checkpoint: Checkpoint | None = None, memory: int | None = None, batch: int | None = None,
     backend: str | Callable[..., Any] = "inductor", dynamic: bool | None = None,
     options: Mapping[str, Any] | None = None, cuda_graphs: bool = False,
-    device: torch.device | str | None = None, dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None, dtype: torch.dtype | None = None, **overrides: Any,
 ) -> Network:  # fmt: skip
     """A network that runs compiled by torch.compile: the one given, in place, or one built from a spec or graph.
 
@@ -100,7 +118,7 @@ def compile(
     In mode "whole", blocks that stochastic depth drops are computed and multiplied by zero; otherwise they are passed
     by. Hooks on modules inside compiled code are refused, as they would be dropped in silence; hooks on blocks (in
     mode "regional") and on the network are honoured. The result's `execution` says how it runs; copies of it run
-    eagerly. `device` and `dtype` are `build`'s, and belong to specs and graphs only.
+    eagerly. `device`, `dtype` and overrides are `build`'s, and belong to what is yet to be built.
 
     `cuda_graphs`, over any mode: evaluation without gradients is captured, once for each shape, dtype and layout of
     its input (16 at most), and replayed with one launch; weights changed in place count, and weights moved or
@@ -117,9 +135,10 @@ def compile(
     if isinstance(model, Network):
         if device is not None or dtype is not None:
             raise ValueError("device and dtype are for a spec or graph: move a network by .to()")
+        _no_overrides(overrides, "a network")
         network = model
     else:
-        network = build(model, device=device, dtype=dtype)
+        network = build(model, device=device, dtype=dtype, **overrides)
     return run_as(
         network, mode, channels_last=channels_last, checkpoint=checkpoint, memory=memory, batch=batch,
         backend=backend, dynamic=dynamic, options=options, cuda_graphs=cuda_graphs,
@@ -127,10 +146,10 @@ def compile(
 
 
 @overload
-def optimize(model: SpecLike | Graph) -> Graph: ...
+def optimize(model: Model, **overrides: Any) -> Graph: ...
 @overload
 def optimize(model: Network) -> Network: ...
-def optimize(model: SpecLike | Graph | Network) -> Graph | Network:
+def optimize(model: Model | Network, **overrides: Any) -> Graph | Network:
     """The same function for inference alone, as a new graph or network: what was given stays as it is.
 
     Batch norms, constant scales and unrescaled stochastic depth go into the weights of the convolution or linear layer
@@ -141,49 +160,130 @@ def optimize(model: SpecLike | Graph | Network) -> Graph | Network:
     Raises `SpecError` for a bad spec, and `ValueError` for a network whose fx graph was edited, that has hooks, or
     whose batch norms keep no statistics.
     """
-    if isinstance(model, Graph | Spec | str | Path):
+    if isinstance(model, Graph | Spec | str | os.PathLike):
         from archspec.compiler.rewrite.optimize import optimize as optimized
 
-        return optimized(model if isinstance(model, Graph) else expand(model)).graph
+        return optimized(expand(model, **overrides)).graph
     from archspec.execution.fold import fold
 
+    _no_overrides(overrides, "a network")
     return fold(model)
 
 
-def summarize(spec: SpecLike | Graph) -> Summary:
+def summarize(model: Model, **overrides: Any) -> Summary:
     """The counts of a network, in all and by stage: parameters, MACs (FLOPs are twice that), layers, shapes.
 
     Raises `SpecError` for a bad spec.
     """
-    return summarize_graph(spec if isinstance(spec, Graph) else expand(spec))
+    return summarize_graph(expand(model, **overrides))
 
 
-@dataclass(frozen=True)
-class Report:
-    """What `check` found: the graph, and each claim of the spec's `expect` with whether it holds."""
+def check(model: Model, **overrides: Any) -> Report:
+    """Proves a spec's `expect` against its graph; a graph claims nothing. A claim that fails is in the report.
 
-    spec: Spec
-    graph: Graph
-    claims: tuple[Claim, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every claim holds."""
-        return all(claim.holds for claim in self.claims)
-
-    @property
-    def skipped(self) -> bool:
-        """Whether the spec makes claims that overrides made void."""
-        return bool(self.spec.overridden) and self.spec.document.expect is not None
+    Raises `SpecError` for a spec that cannot be expanded.
+    """
+    given = _given(model, overrides)
+    return Report(given) if isinstance(given, Graph) else prove(graph_of(given), given)
 
 
-def check(spec: SpecLike) -> Report:
-    """Proves a spec's `expect` against its graph. A claim that fails is in the report; a spec that cannot be
-    expanded raises `SpecError`."""
-    spec = _spec(spec)
-    graph = graph_of(spec)
-    return Report(spec, graph, tuple(verify(graph, spec)))
+def analyze(model: Model, **overrides: Any) -> Analysis:
+    """What the wiring says: paths and their lengths, the main path, shortcut levels, memory, in exact integers.
+
+    Raises `SpecError` for a bad spec.
+    """
+    return analyze_graph(expand(model, **overrides))
 
 
-def _spec(spec: SpecLike) -> Spec:
-    return spec if isinstance(spec, Spec) else load(spec)
+def signature(model: Model, **overrides: Any) -> str:
+    """A canonical hash of the computation, the same for networks that differ only by names and by the order of an
+    addition's operands: 32 hexadecimal digits, the same on every machine.
+
+    Raises `SpecError` for a bad spec.
+    """
+    return signature_of(expand(model, **overrides))
+
+
+def table(*models: Model, **overrides: Any) -> Architectures:
+    """The papers' table of architectures: a row for each stage, a column for each network.
+
+    It prints as text; `.markdown()` and `.latex()` give the other forms. Raises `SpecError` for a bad spec.
+    """
+    return Architectures(tuple(summarize(model, **overrides) for model in models))
+
+
+def diff(one: Model, other: Model, **overrides: Any) -> Difference:
+    """What changed from one network to another: in the language if both are specs, in the blocks, in the wiring, in
+    figures. Overrides hold for both. Raises `SpecError` for a bad spec."""
+    before, after = _given(one, overrides), _given(other, overrides)
+    documents = (before.data, after.data) if isinstance(before, Spec) and isinstance(after, Spec) else None
+    return difference(graph_of(before), graph_of(after), documents)
+
+
+def emit(model: Model, **overrides: Any) -> str:
+    """The text of a standalone module that needs torch alone, with the same state-dict keys as `build`'s network.
+
+    Raises `SpecError` for a bad spec.
+    """
+    from archspec.compiler.emit import emit as emitted
+
+    return emitted(expand(model, **overrides))
+
+
+def probe(
+    model: Model, *, batch: int = 8, seed: int = 0, device: str = "cpu", size: Sequence[int] | None = None,
+    **overrides: Any,
+) -> Probe:  # fmt: skip
+    """One forward and one backward pass of a freshly initialised network, measured block by block; needs torch.
+
+    `size` replaces the input size of a spec. Raises `SpecError` for a bad spec, `ValueError` for a bad device and for
+    a `size` given with a graph, which has its own.
+    """
+    from archspec.execution.probe import probe as measured
+
+    given = _given(model, overrides)
+    if size is not None:
+        if isinstance(given, Graph):
+            raise ValueError("a graph has an input size: give the spec to probe it at another")
+        given = given.with_changes(input={"size": list(size)})
+    return measured(graph_of(given), batch=batch, seed=seed, device=device)
+
+
+def render(
+    model: Model | Sequence[Model], path: str | os.PathLike[str] | None = None, *, detail: Detail = "auto",
+    collapse: bool | None = None, max_blocks: int | None = None, expand: Iterable[str] = (), theme: Theme = "light",
+    shapes: bool = True, legend: bool = True, title: str | None = None, width: str | float | None = None,
+    timeout: float = 120, **overrides: Any,
+) -> Figure:  # fmt: skip
+    """The figure of a network, or of several side by side; written to `path` (.svg .pdf .png .dot) if one is given.
+
+    `detail`: a line of stages, every block, one panel per kind of block ("blocks"), every operator ("op").
+    `collapse` folds equal blocks to xn; `max_blocks` shows that many of a stage and an ellipsis; `expand` names stages
+    to show in full. `width` is in points, or a text such as "3.25in". A notebook shows the figure itself.
+
+    Raises `SpecError` for a bad spec, `FigureError` for what cannot be drawn, `EngineError` where Graphviz fails or
+    takes more than `timeout` seconds, `OSError`, `ValueError` for a width that is none.
+    """
+    from archspec.compiler.figures import Options, figure, write_figure
+    from archspec.compiler.figures.options import points
+
+    models = [model] if isinstance(model, Spec | Graph | str | os.PathLike) else list(model)
+    graphs = [graph_of(_given(each, overrides)) for each in models]
+    options = Options(
+        detail, collapse, max_blocks, frozenset(expand), theme, shapes, legend, title,
+        points(width) if width is not None else None,
+    )  # fmt: skip
+    return figure(graphs, options) if path is None else write_figure(graphs, Path(path), options, timeout)
+
+
+def _given(model: Model, overrides: Mapping[str, Any]) -> Spec | Graph:
+    if isinstance(model, Spec | Graph):
+        _no_overrides(overrides, "a graph" if isinstance(model, Graph) else "a spec that is loaded")
+        return model
+    return load(model, **overrides)
+
+
+def _no_overrides(overrides: Mapping[str, Any], what: str) -> None:
+    if overrides:
+        advice = "give a name or a file, or edit the spec by .with_params()"
+        raise TypeError(f"{what} takes no '{next(iter(overrides))}': {advice}")

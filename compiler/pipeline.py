@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archspec.compiler.expand import expand
 from archspec.graph import Graph
-from archspec.language.resolve import Spec
+from archspec.language.spec import Spec
 
 if TYPE_CHECKING:
     import torch

@@ -30,7 +30,7 @@ from click.testing import CliRunner
 
 from archspec import SpecError, expand
 from archspec.cli import main
-from archspec.language.resolve import from_source
+from archspec.language.spec import from_source
 from archspec.syntax.errors import Source
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import archspec
-from archspec.language.resolve import from_source
+from archspec.language.spec import from_source
 from archspec.syntax.errors import Source
 from archspec.topologies import STANDARD
 

@@ -9,7 +9,7 @@ print(
 for m in range(1, 6):
     spec = base.with_levels(m=m).with_name(f"ror{m}_110")
     graph = archspec.expand(spec)
-    analysis = graph.analyze()
+    analysis = archspec.analyze(graph)
     assert analysis.levels == m
     widest = max(cut.tensors for cut in analysis.cuts)
     print(

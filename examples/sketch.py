@@ -31,7 +31,7 @@ sketch = define(
 )  # fmt: skip
 print(sketch.to_yaml())
 
-analysis = archspec.expand(sketch).analyze()
+analysis = archspec.analyze(archspec.expand(sketch))
 print(f"{analysis.graph.params:,} parameters, {analysis.graph.macs:,} MACs, {analysis.paths:,} paths")
 print(f"{analysis.levels} shortcuts one over another, {analysis.layers.shortest} weight layers on the shortest path\n")
 

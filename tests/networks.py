@@ -9,7 +9,7 @@ import pytest
 
 from archspec.compiler.expand import expand
 from archspec.graph import Graph
-from archspec.language.resolve import Spec, from_source
+from archspec.language.spec import Spec, from_source
 from archspec.syntax.errors import Problem, Source, SpecError
 
 

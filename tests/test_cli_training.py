@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 
 import archspec
 from archspec.cli import main
-from archspec.compiler.analysis.checkpoints import every
+from archspec.compiler.analysis.segments import every
 from archspec.compiler.analysis.training import training_memory
-from archspec.report.training import size_of, size_text
+from archspec.report.numbers import size_of, size_text
 
 
 def run(*arguments: str) -> Result:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from archspec.compiler.expand import expand
 from archspec.graph import Graph
 from archspec.language.overrides import from_texts
-from archspec.language.resolve import from_source, load
+from archspec.language.spec import from_source, load
 from archspec.syntax import limits
 from archspec.syntax.errors import Source, SpecError
 from archspec.syntax.source import Data
@@ -298,7 +298,7 @@ def test_a_spec_without_module_needs_no_torch(text: str) -> None:
         "import sys\n"
         "from archspec.compiler.expand import expand\n"
         "from archspec.syntax.errors import Source\n"
-        "from archspec.language.resolve import from_source\n"
+        "from archspec.language.spec import from_source\n"
         "graph = expand(from_source(Source('spec.yaml', sys.stdin.read())))\n"
         "print(len(graph) > 5, sorted(name for name in ('torch', 'numpy') if name in sys.modules))\n"
     )

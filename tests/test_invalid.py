@@ -15,7 +15,7 @@ import pytest
 import torch  # noqa: F401 - before the clock runs: a spec with `module` would import it
 
 from archspec.compiler.expand import expand
-from archspec.language.resolve import load
+from archspec.language.spec import load
 from archspec.syntax.errors import Problem, SpecError
 
 CORPUS = Path(__file__).with_name("invalid")

@@ -10,7 +10,7 @@ import pytest
 
 from archspec.language import zoo
 from archspec.language.overrides import from_arguments, from_texts
-from archspec.language.resolve import Spec, from_source, load
+from archspec.language.spec import Spec, from_source, load
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, Source, SpecError
 from archspec.syntax.source import Map, plain

@@ -18,7 +18,7 @@ import archspec
 from archspec.compiler.expand import expand
 from archspec.graph import Graph, Node
 from archspec.language import zoo
-from archspec.language.resolve import Spec, load
+from archspec.language.spec import Spec, load
 from archspec.syntax.errors import SpecError
 
 SPECS = Path(zoo.ROOT)

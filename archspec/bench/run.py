@@ -26,8 +26,8 @@ from archspec.bench.subject import Case, Settings, Step, Subject, first_calls
 from archspec.bench.timing import calls_for, interleaved, rounds_for, timer
 from archspec.bench.work import HALF
 from archspec.compiler.analysis.training import training_memory
+from archspec.compiler.lower.running import Execution
 from archspec.execution.allocated import peak_allocated
-from archspec.execution.network import Execution
 from archspec.graph import Graph
 from archspec.version import __version__
 

@@ -17,7 +17,8 @@ from archspec.bench.result import OURS, Compile, Layout, Work
 from archspec.bench.rival import Rival
 from archspec.bench.timing import wall
 from archspec.bench.work import HALF, Inference, Training
-from archspec.execution.network import LAYOUTS, Checkpoint, Execution, Mode
+from archspec.compiler.lower.running import Execution, Mode
+from archspec.execution.network import LAYOUTS, Checkpoint
 from archspec.graph import Graph
 
 Step: TypeAlias = Inference | Training

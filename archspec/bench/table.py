@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archspec.bench.result import OURS, Compile, Result, Row, Section
 from archspec.bench.timing import describe
-from archspec.report.summary import count
+from archspec.report.numbers import count
 
 if TYPE_CHECKING:
     from rich.table import Table

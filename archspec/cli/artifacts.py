@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
+from archspec.compiler.analysis.summary import Summary
 from archspec.compiler.emit import emit
 from archspec.compiler.figures import default_figure
 from archspec.graph import Graph
-from archspec.language.resolve import Spec
-from archspec.report.summary import Summary
+from archspec.language.spec import Spec
 from archspec.syntax.source import Data, Map, Scalar, Seq
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from archspec.bench.result import Result
     from archspec.bench.rival import Rival
     from archspec.bench.subject import Settings
-    from archspec.execution.network import Checkpoint, Mode
+    from archspec.compiler.lower.running import Mode
+    from archspec.execution.network import Checkpoint
     from archspec.graph import Graph
 
 MODES = ("eager", "regional", "whole")

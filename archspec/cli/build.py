@@ -14,7 +14,7 @@ from archspec.cli.shared import load, problems, spec_options, working
 
 if TYPE_CHECKING:
     from archspec.compiler.lower import Granularity
-    from archspec.execution.network import Mode
+    from archspec.compiler.lower.running import Mode
 
 
 class _CompileMode(click.ParamType[str]):

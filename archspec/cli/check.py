@@ -12,7 +12,8 @@ import click
 from archspec import api
 from archspec.cli.report import claims
 from archspec.cli.shared import existing, working
-from archspec.language import resolve, zoo
+from archspec.language import zoo
+from archspec.language.spec import load
 from archspec.syntax.errors import SpecError
 
 
@@ -64,7 +65,7 @@ def _expanded(given: str) -> list[str]:
 
 def _checked(reference: str, trust: bool) -> dict[str, Any]:
     try:
-        report = api.check(resolve.load(reference, trust=trust))
+        report = api.check(load(reference, trust=trust))
     except SpecError as error:
         return {
             "spec": reference,
@@ -74,10 +75,8 @@ def _checked(reference: str, trust: bool) -> dict[str, Any]:
             "notes": [],
             "line": str(error),
         }
-    problems = [problem.render() for claim in report.claims if (problem := claim.problem())]
-    held = ", ".join(f"{claim.name} {claim.expected}" for claim in report.claims)
-    line = "\n".join(problems) if problems else f"ok  {report.spec.name:<28} {held or 'nothing claimed'}"
+    problems = [problem.render() for problem in report.problems]
     return {
         "spec": reference, "ok": report.ok, "claims": claims(report), "problems": problems,
-        "notes": [note.render() for note in report.graph.notes], "line": line,
+        "notes": [note.render() for note in report.graph.notes], "line": str(report),
     }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -12,7 +11,10 @@ from archspec import api
 from archspec.cli.report import print_summary
 from archspec.cli.shared import console, load, problems, spec_options, working
 from archspec.cli.training import asked, training_options
-from archspec.language import resolve, zoo
+from archspec.compiler.analysis.summary import operator_table
+from archspec.language import spec as language
+from archspec.language import zoo
+from archspec.report.table import Table
 
 
 @click.command()
@@ -37,24 +39,17 @@ def summary(
         raise click.UsageError("--train is told below the table of stages, or with --json")
     with problems():
         graph = api.expand(load(spec, settings, trust))
-    from archspec.report import tables
-
     counted = api.summarize(graph)
     predicted = question.of(graph) if question else None
     if form == "json":
         data = graph.to_dict() if depth == "op" else counted.to_dict()
         click.echo(json.dumps(data | ({"training": predicted.data} if predicted else {}), indent=1))
         return
-    if depth == "op":
-        header: Sequence[str] = tables.OP_HEADER
-        rows, total = tables.op_rows(graph), None
-    else:
-        header, rows, total = tables.STAGE_HEADER, tables.stage_rows(counted), tables.stage_total(counted)
+    table = operator_table(graph) if depth == "op" else counted.table()
     if form:
-        write = tables.markdown if form == "markdown" else tables.latex
-        click.echo(write(header, [*rows, *([total] if total else [])]), nl=False)
+        click.echo(table.markdown() if form == "markdown" else table.latex(), nl=False)
     elif depth == "op":
-        console().print(tables.rich_table(counted.name, header, rows, total))
+        console().print(table.rich())
     else:
         print_summary(counted, None)
         for label, text in predicted.lines if predicted else ():
@@ -88,9 +83,7 @@ def show(spec: str, settings: tuple[str, ...], trust: bool, form: str | None) ->
     elif form == "json":
         click.echo(json.dumps(graph.to_dict(), indent=1))
     elif form == "python":
-        from archspec.compiler.emit import emit
-
-        click.echo(emit(graph), nl=False)
+        click.echo(api.emit(graph), nl=False)
     else:
         with working("loading torch"):
             from archspec.cli.run_build import generated_code
@@ -116,16 +109,14 @@ def list_zoo(words: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    from archspec.report import tables
-
     header = ("name", "depth", "params", "MACs", "paper", "reported error, %")
-    cells = [
+    cells = tuple(
         (row["name"], str(row["layers"]), f"{row['params'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.2f} G",
          _cited(row["arxiv"], row["table"]),
          ", ".join(f"{data} {value}" for data, value in row["error"].items()))
         for row in rows
-    ]  # fmt: skip
-    console().print(tables.rich_table(f"{len(rows)} networks", header, cells, None))
+    )  # fmt: skip
+    console().print(Table(f"{len(rows)} networks", header, cells).rich())
 
 
 def _cited(arxiv: str | None, table: str | None) -> str:
@@ -135,7 +126,7 @@ def _cited(arxiv: str | None, table: str | None) -> str:
 
 
 def _zoo_row(name: str) -> dict[str, Any]:
-    spec = resolve.load(name)
+    spec = language.load(name)
     graph, paper = api.expand(spec), spec.document.paper
     return {
         "name": name, "layers": graph.layers, "params": graph.params, "macs": graph.macs,

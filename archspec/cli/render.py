@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +13,15 @@ from archspec.cli.shared import load, problems, specs_options
 if TYPE_CHECKING:
     from archspec.graph import Graph
 
-_LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(in|cm|mm|pt)?\Z")
-_POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "pt": 1.0, None: 1.0}
-
 
 def length(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """A length in points: 3.25in, 17cm, 240pt."""
-    if value is None:
-        return None
-    match = _LENGTH.match(value.strip())
-    points = float(match[1]) * _POINTS[match[2]] if match else 0.0
-    if not 36 <= points <= 14_400:
-        raise click.BadParameter(f"{value!r} is no width: 3.25in, 17cm or 240pt, from half an inch to 200", ctx, param)
-    return points
+    """A length in points."""
+    from archspec.compiler.figures.options import points
+
+    try:
+        return None if value is None else points(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 def _graphs(specs: tuple[str, ...], settings: tuple[str, ...], trust: bool) -> list[Graph]:
@@ -84,7 +79,7 @@ def render(
     graphs = _graphs(specs, settings, trust)
     path = out or Path("-".join(graph.name for graph in graphs) + ".svg")
     try:
-        messages = write_figure(graphs, path, Options(expand=frozenset(expand), **options), timeout)
+        messages = write_figure(graphs, path, Options(expand=frozenset(expand), **options), timeout).messages
     except (FigureError, OSError) as error:
         raise click.UsageError(str(error)) from None
     except EngineError as error:
@@ -103,7 +98,6 @@ def table(specs: tuple[str, ...], form: str, settings: tuple[str, ...], trust: b
 
     MACs are what the papers call FLOPs. LaTeX needs booktabs and amsmath.
     """
-    from archspec.report.architecture import architecture_latex, architecture_markdown
-
-    summaries = [api.summarize(graph) for graph in _graphs(specs, settings, trust)]
-    click.echo((architecture_latex if form == "latex" else architecture_markdown)(summaries), nl=False)
+    with problems():
+        found = api.table(*_graphs(specs, settings, trust))
+    click.echo(found.latex() if form == "latex" else found.markdown(), nl=False)

@@ -10,25 +10,20 @@ import click
 from archspec.cli.shared import console
 
 if TYPE_CHECKING:
-    from archspec.api import Report
-    from archspec.report.summary import Summary
+    from archspec.compiler.analysis.claims import Report
+    from archspec.compiler.analysis.summary import Summary
 
 
 def print_summary(summary: Summary, report: Report | None) -> None:
-    from archspec.report import tables
-
-    rows, total = tables.stage_rows(summary), tables.stage_total(summary)
-    console().print(tables.rich_table(summary.name, tables.STAGE_HEADER, rows, total))
-    for label, text in tables.totals(summary):
+    console().print(summary.table().rich())
+    for label, text in summary.totals():
         click.echo(f"{label:<10} {text}")
     for note in summary.notes:
         click.echo(f"note: {note}", err=True)
     if report is not None:
         click.echo(f"{'expect':<10} {_expect_line(report)}")
-        for claim in report.claims:
-            problem = claim.problem()
-            if problem:
-                click.echo(problem.render(), err=True)
+        for problem in report.problems:
+            click.echo(problem.render(), err=True)
 
 
 def _expect_line(report: Report) -> str:

@@ -15,8 +15,7 @@ from archspec import api
 from archspec.cli.shared import console, existing, load, problems, spec_options, working
 
 if TYPE_CHECKING:
-    from archspec.language.resolve import Spec
-    from archspec.research import Probe
+    from archspec.language.spec import Spec
 
 
 @contextmanager
@@ -37,16 +36,13 @@ def analyze(spec: str, settings: tuple[str, ...], trust: bool, as_json: bool) ->
     """Tell what a network's wiring says: paths, the main path, levels, memory. Exact, without torch."""
     with problems():
         graph = api.expand(load(spec, settings, trust))
-    from archspec.report import analysis as analysis_text
-    from archspec.report import tables
-
-    analysis = graph.analyze()
+    analysis = api.analyze(graph)
     if as_json:
         with _long_numbers():
             click.echo(json.dumps(analysis.to_dict(), indent=1))
         return
-    console().print(tables.rich_table(graph.name, analysis_text.PART_HEADER, analysis_text.part_rows(analysis), None))
-    for label, text in analysis_text.lines(analysis):
+    console().print(analysis.table().rich())
+    for label, text in analysis.lines():
         click.echo(f"{label:<12} {text}")
 
 
@@ -130,7 +126,6 @@ def probe(
     with problems():
         loaded = [load(existing(None, None, spec), (), trust) for spec in specs]
         with working("loading torch"):
-            from archspec.research import probe as run
             from archspec.research.plots import PlotError
             from archspec.research.propagation_plot import plot_probes
         probes = []
@@ -138,12 +133,12 @@ def probe(
             with working(f"probing {spec.name}"):
                 try:
                     shape = (size,) * len(api.expand(spec).input.shape[1:]) if size else None
-                    probes.append(run(spec, batch=batch, seed=seed, device=device, size=shape))
+                    probes.append(api.probe(spec, batch=batch, seed=seed, device=device, size=shape))
                 except (ValueError, RuntimeError) as error:
                     click.echo(f"probe: {spec.name}: {str(error).splitlines()[0]}", err=True)
                     raise SystemExit(1) from None
             if not as_json:
-                click.echo(_probe_line(probes[-1]))
+                click.echo(str(probes[-1]))
     if as_json:
         click.echo(json.dumps([each.to_dict() for each in probes]))
     given = ctx.get_parameter_source("out") == click.core.ParameterSource.COMMANDLINE
@@ -155,17 +150,6 @@ def probe(
         click.echo(f"probe: {error}", err=True)
         raise SystemExit(1 if given else 0) from None
     click.echo(f"wrote {out}", err=as_json)
-
-
-def _probe_line(probe: Probe) -> str:
-    def figure(value: float | None) -> str:
-        return "not finite" if value is None else f"{value:.3g}"
-
-    first, last = probe.blocks[0], probe.blocks[-1]
-    return (
-        f"{probe.name:<24} variance {figure(first.variance)} -> {figure(last.variance)}, "
-        f"gradient {figure(last.gradient)} -> {figure(first.gradient)} (last block -> stem), {probe.seconds:.1f} s"
-    )
 
 
 @click.command()
@@ -181,25 +165,23 @@ def diff(one: str, other: str, trust: bool, as_json: bool, figure: Path | None) 
 
     Blocks are aligned by what they compute: one put in between shifts none of the others.
     """
-    from archspec.report import difference as difference_text
-    from archspec.research import diff as compare
 
     with problems():
         specs = [load(one, (), trust), load(other, (), trust)]
-        found = compare(*specs)
+        found = api.diff(*specs)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=1))
     else:
-        click.echo("\n".join(difference_text.lines(found)))
+        click.echo(str(found))
     if figure is not None:
         _side_by_side(specs, figure)
 
 
 def _side_by_side(specs: list[Spec], path: Path) -> None:
-    from archspec.compiler.figures import EngineError, FigureError, Options, write_figure
+    from archspec.compiler.figures import EngineError, FigureError
 
     try:
-        for message in write_figure([api.expand(spec) for spec in specs], path, Options()):
+        for message in api.render(specs, path).messages:
             click.echo(message, err=True)
     except (FigureError, EngineError, OSError) as error:
         click.echo(f"diff: {error}", err=True)

@@ -13,9 +13,9 @@ from torch import fx
 from archspec import api
 from archspec.compiler.lower import Granularity, blocks
 from archspec.compiler.lower.codegen import Block
+from archspec.compiler.lower.running import Mode
 from archspec.execution.device import DTYPES, pick_device
 from archspec.execution.forward import Run, run_forward
-from archspec.execution.network import Mode
 from archspec.graph import Graph
 
 Working = Callable[[str], AbstractContextManager[None]]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspec.language import resolve, zoo
+from archspec.language import spec as language
+from archspec.language import zoo
 from archspec.language.overrides import from_texts
-from archspec.language.resolve import Spec
+from archspec.language.spec import Spec
 from archspec.syntax.errors import SpecError
 
 if TYPE_CHECKING:
@@ -86,4 +87,4 @@ def _reading_options(command: Any) -> Any:
 
 def load(reference: str, settings: tuple[str, ...], trust: bool) -> Spec:
     """The spec as the command line gives it. Raises `SpecError`."""
-    return resolve.load(reference, trust=trust, overrides=from_texts(settings))
+    return language.load(reference, trust=trust, overrides=from_texts(settings))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspec.report.training import ITEM_BYTES, size_of, training_data, training_lines
+from archspec.compiler.analysis.training_text import ITEM_BYTES, training_data, training_lines
+from archspec.report.numbers import size_of
 
 if TYPE_CHECKING:
     from archspec.graph import Graph
@@ -58,7 +59,8 @@ class Training:
 
     def of(self, graph: Graph) -> Prediction:
         """The answer. Bad usage if the budget cannot be met."""
-        from archspec.compiler.analysis.checkpoints import auto, every
+        from archspec.compiler.analysis.checkpoints import auto
+        from archspec.compiler.analysis.segments import every
         from archspec.compiler.analysis.training import training_memory
 
         size = ITEM_BYTES[self.dtype]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from archspec.compiler.analysis.checkpoints import Segment
+from archspec.compiler.analysis.segments import Segment
 from archspec.compiler.lower import Network
 from archspec.compiler.lower.layers import DropPath
 from archspec.execution.parts import Part, Parts

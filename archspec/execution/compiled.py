@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
-from archspec.compiler.analysis.checkpoints import Segment
+from archspec.compiler.analysis.segments import Segment
 from archspec.compiler.lower import Network, blocks
 from archspec.compiler.lower.codegen import Block, executed
 from archspec.execution.parts import Part, Parts

@@ -7,18 +7,19 @@ network (deepcopy, pickle) runs eagerly again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
 
-from archspec.compiler.analysis.checkpoints import Segment, auto, every
+from archspec.compiler.analysis.checkpoints import auto
 from archspec.compiler.analysis.outline import outline
+from archspec.compiler.analysis.segments import Segment, every
 from archspec.compiler.analysis.training import training_memory
 from archspec.compiler.lower import Network, blocks
 from archspec.compiler.lower.gates import dropping
+from archspec.compiler.lower.running import Execution, Mode
 from archspec.execution import hooks
 from archspec.execution.checkpointing import Checkpointed
 from archspec.execution.compiled import Compiling, compile_regions, compile_whole, uncompile_regions
@@ -26,7 +27,6 @@ from archspec.execution.cuda_graphs import CapturedForward
 from archspec.execution.recorder import device_of
 from archspec.graph import Graph
 
-Mode: TypeAlias = Literal["eager", "regional", "whole"]
 Checkpoint: TypeAlias = Literal["auto"] | int
 LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
 """Channels-last layouts by spatial dimensions."""
@@ -34,24 +34,6 @@ BLOCKS, BUDGET = 2, 0.15
 """Blocks in a region, and the part of its activations that it keeps, where a compiled network checkpoints. By
 benchmarks/checkpointing.py, that is under a third of the memory at next to no cost; keeping nothing, as under a memory
 budget, is a sixth of it, and slower."""
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How a network runs."""
-
-    mode: Mode
-    channels_last: bool
-    budget: float | None
-    """How much of its activations a compiled region keeps, from 0 to 1; None leaves that to the compiler."""
-    segments: tuple[Segment, ...]
-    """With a budget, runs of blocks that are compiled as one region each; without, what is run again in backward."""
-    kinds: int
-    """Forwards compiled: one per structural signature of blocks, or the network's own."""
-    eager: int
-    """Operators outside of blocks, which run uncompiled."""
-    cuda_graphs: bool = False
-    """Whether inference replays captured CUDA graphs."""
 
 
 def run_as(

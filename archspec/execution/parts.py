@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from archspec.compiler.analysis.checkpoints import Segment
 from archspec.compiler.analysis.outline import Unit, outline
+from archspec.compiler.analysis.segments import Segment
 from archspec.compiler.lower import Network, emit_unit
 from archspec.compiler.lower.codegen import function_of
 from archspec.ops import ModuleCall

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from archspec import api
+from archspec.compiler.analysis.signature import signature
 from archspec.graph import Graph, Node
-from archspec.language.resolve import Spec
+from archspec.report.fact import Fact
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ class BlockSignal:
 
 
 @dataclass(frozen=True)
-class Probe:
+class Probe(Fact):
     """Signals through a network at initialisation."""
 
     name: str
@@ -72,25 +72,35 @@ class Probe:
         """JSON-ready data."""
         return asdict(self)
 
+    def report(self) -> Iterable[str]:
+        """One line: from the last block to the stem, as gradients go."""
+        first, last = self.blocks[0], self.blocks[-1]
+        return [
+            f"{self.name:<24} variance {_figure(first.variance)} -> {_figure(last.variance)}, "
+            f"gradient {_figure(last.gradient)} -> {_figure(first.gradient)} (last block -> stem), {self.seconds:.1f} s"
+        ]
 
-def probe(
-    spec: Spec | str | Graph, *, batch: int = 8, seed: int = 0, device: str = "cpu", size: tuple[int, ...] | None = None
-) -> Probe:
+
+def _figure(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.3g}"
+
+
+def probe(graph: Graph, *, batch: int = 8, seed: int = 0, device: str = "cpu") -> Probe:
     """Measures one forward and one backward pass of a freshly initialised network in training mode.
 
     The input is standard normal; the loss is cross-entropy against random classes, or for maps the mean of the output
-    times random signs. `size` replaces the spec's input size. Raises `SpecError`, `ValueError` for a bad device.
+    times random signs. Raises `ValueError` for a bad device.
     """
     import torch
 
+    from archspec.compiler.lower import lower
     from archspec.execution.device import pick_device
 
-    graph = spec if isinstance(spec, Graph) else api.expand(_resized(spec, size))
     start = time.perf_counter()
     target = pick_device(device)
     with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
         torch.manual_seed(seed)
-        network = api.build(graph, granularity="op", device=target).train()
+        network = lower(graph, "op", target).train()
         images = torch.randn(batch, *graph.input.shape, device=target)
         recorder = _recorder(network, graph)
         outputs = recorder.run(images)
@@ -101,12 +111,7 @@ def probe(
         BlockSignal(unit, mean, variance, recorder.ratios.get(unit), _finite(recorder.gradients.get(unit)))
         for unit, (mean, variance) in recorder.moments.items()
     )
-    return Probe(graph.name, graph.signature(), blocks, _finite(loss.item()), batch, seed, time.perf_counter() - start)
-
-
-def _resized(spec: Spec | str, size: tuple[int, ...] | None) -> Spec:
-    loaded = spec if isinstance(spec, Spec) else api.load(spec)
-    return loaded.with_changes(input={"size": list(size)}) if size else loaded
+    return Probe(graph.name, signature(graph), blocks, _finite(loss.item()), batch, seed, time.perf_counter() - start)
 
 
 def _loss(output: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Graphs: operators with concrete values, what they read, what they give and cost."""
 
-from archspec.graph.graph import Graph, Node, Source
+from archspec.graph.graph import Graph
+from archspec.graph.node import Node, Source
 
 __all__ = ["Graph", "Node", "Source"]

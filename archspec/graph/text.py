@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from archspec.graph.node import Node
+from archspec.language.schema import Init
 from archspec.syntax.expressions import show
-
-if TYPE_CHECKING:
-    from archspec.graph import Graph, Node
 
 _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)\Z)[a-z_][a-z0-9_.-]*\Z", re.IGNORECASE | re.ASCII)
 
 
-def spec_text(graph: Graph) -> str:
-    """A spec in the flat form that expands to an equal graph."""
-    sample = graph.input.shape
+def spec_text(name: str, nodes: Iterable[Node], outputs: Mapping[str, str], init: Init) -> str:
+    """A spec in the flat form that expands to a graph of these nodes, the input first."""
+    source, *operators = nodes
+    sample = source.shape
     lines = [
         "archspec: 1",
-        f"name: {_word(graph.name)}",
+        f"name: {_word(name)}",
         f"input: {{channels: {sample[0]}, size: [{', '.join(map(str, sample[1:]))}]}}",
     ]
-    init = graph.init.model_dump()
-    if init != type(graph.init)().model_dump():
-        lines.append(f"init: {_flow(init)}")
-    wires = [_wire(node) for node in list(graph)[1:]]
-    if list(graph.outputs) == ["output"]:
-        wires.append(f"output: {_word(graph.outputs['output'])}")
+    filling = init.model_dump()
+    if filling != type(init)().model_dump():
+        lines.append(f"init: {_flow(filling)}")
+    wires = [_wire(node) for node in operators]
+    if list(outputs) == ["output"]:
+        wires.append(f"output: {_word(outputs['output'])}")
     else:
-        lines.append(f"outputs: {_flow(graph.outputs)}")
+        lines.append(f"outputs: {_flow(outputs)}")
     return "\n".join([*lines, "graph:", *(f"  {wire}" for wire in wires)]) + "\n"
 
 

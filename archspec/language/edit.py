@@ -1,7 +1,7 @@
-"""Editing: a spec and a change make another spec, by way of its text, so that what is written is what was tried.
+"""Editing: a spec and a change make the text of another spec, so that what is written is what was tried.
 
-A change is what a file that extends the spec would say: mappings merge, lists replace, null removes. The result keeps
-`extends`, carries only what differs, and stands on its own text: `load(result.to_yaml())` gives an equal spec.
+A change is what a file that extends the spec would say: mappings merge, lists replace, null removes. The text keeps
+`extends` and carries only what differs.
 """
 
 from __future__ import annotations
@@ -12,38 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from archspec.language import zoo
-from archspec.language.overrides import from_arguments, nested
-from archspec.language.resolve import Spec, from_source, kind
-from archspec.syntax.errors import Problems, Source, suggest
-from archspec.syntax.source import Data, Map, Scalar, Seq, mark
+from archspec.language.overrides import nested
+from archspec.language.resolve import Resolved
+from archspec.syntax.source import Data, Map, Scalar, Seq
 from archspec.syntax.writer import yaml_text
-from archspec.topologies import STANDARD, Rules
 
 
-def define(name: str, *, rules: Rules = STANDARD, trust: bool = False, **sections: Any) -> Spec:
-    """A spec from scratch: its sections as YAML has them, in Python's lists and dicts; `op` writes operators.
-
-        op = archspec.op
-        define("tiny", input={"channels": 3, "size": [32, 32]}, stem=[op.conv(out=16, kernel=3), op.bn, op.relu],
-               head=[op.global_avg_pool, op.linear(out=10)])
-
-    Raises `SpecError`.
-    """
-    return _read({"archspec": 1, "name": name, **sections}, name, Path.cwd(), trust, rules)
-
-
-def changed(spec: Spec, change: Mapping[str, Any], name: str | None = None) -> Spec:
-    """A spec with a change made to it, called `name` if given. Raises `SpecError` with everything found wrong."""
-    folder = spec.folder or Path.cwd()
-    return _read(_changed(spec, change, name), name or spec.name, folder, spec.trust, spec.rules)
-
-
-def written_change(spec: Spec, change: Mapping[str, Any], name: str, folder: Path | None = None) -> str:
+def written_change(spec: Resolved, change: Mapping[str, Any], name: str, folder: Path | None = None) -> str:
     """The YAML of a spec with a change made to it, not validated; `folder` is where it will lie."""
-    return yaml_text(_moved(_changed(spec, change, name), spec, folder))
+    return yaml_text(_moved(changed(spec, change, name), spec, folder))
 
 
-def _changed(spec: Spec, change: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+def changed(spec: Resolved, change: Mapping[str, Any], name: str | None = None) -> dict[str, Any]:
+    """The document of a spec with a change made to it, as plain data; called `name` if given."""
     result = merged(_own(spec), change)
     for section in ("paper", "lineage", "expect"):  # they are about the spec as it was
         if section not in change:
@@ -65,30 +46,13 @@ def merged(base: Mapping[Any, Any], change: Mapping[Any, Any]) -> dict[Any, Any]
     return result
 
 
-def with_params(spec: Spec, values: Mapping[str, Any]) -> Spec:
-    """A spec with other values of its params, each of the kind it was. Raises `SpecError`."""
-    problems = Problems()
-    marked = from_arguments(values)
-    for name in values:
-        if name not in spec.params:
-            problems.add(f"there is no param '{name[:60]}'", marked[name].span, hint=suggest(name, spec.params))
-    problems.check()
-    edited = changed(spec, {"params": dict(values)})
-    for name in values:
-        was, now = kind(spec.params[name]), kind(edited.params[name])
-        if was != now:
-            problems.add(f"{name} is {was}, and this is {now}", marked[name].span)
-    problems.check()
-    return edited
-
-
-def text(spec: Spec, folder: Path | None = None) -> str:
+def text(spec: Resolved, folder: Path | None = None) -> str:
     """A spec as YAML, its `extends` written for a file in `folder` (by default, the folder it came from)."""
     data = _own(spec) if spec.overridden else _written(spec)
     return yaml_text(_moved({"archspec": 1, "name": spec.name, **data}, spec, folder))
 
 
-def _moved(data: dict[str, Any], spec: Spec, folder: Path | None) -> dict[str, Any]:
+def _moved(data: dict[str, Any], spec: Resolved, folder: Path | None) -> dict[str, Any]:
     """A document with its `extends` written for a file in `folder`."""
     reference = data.get("extends")
     if folder is not None and isinstance(reference, str) and reference.endswith(zoo.SUFFIXES):
@@ -97,7 +61,7 @@ def _moved(data: dict[str, Any], spec: Spec, folder: Path | None) -> dict[str, A
     return data
 
 
-def _own(spec: Spec) -> dict[str, Any]:
+def _own(spec: Resolved) -> dict[str, Any]:
     """What an edit starts from: a reference to the file a spec came from, or the text it stands on."""
     if spec.file is not None:
         start = {"archspec": 1, "name": spec.name, "extends": _reference(spec.file)}
@@ -105,7 +69,7 @@ def _own(spec: Spec) -> dict[str, Any]:
     return merged(_written(spec), nested(spec.data, spec.overrides))
 
 
-def _written(spec: Spec) -> dict[str, Any]:
+def _written(spec: Resolved) -> dict[str, Any]:
     """The document as its own text has it; a file of the zoo extends by names, which hold everywhere."""
     data: dict[str, Any] = {"archspec": 1, "name": spec.name, **_plain(spec.own)}
     reference = data.get("extends")
@@ -122,12 +86,6 @@ def _reference(file: Path) -> str:
     if resolved.is_relative_to(root):
         return resolved.relative_to(root).with_suffix("").as_posix()
     return file.name
-
-
-def _read(data: Mapping[str, Any], name: str, folder: Path, trust: bool, rules: Rules) -> Spec:
-    mark(data, Source(name, ""))  # raises TypeError for what no spec can hold
-    source = Source(f"{name} (edited)", yaml_text(data))
-    return from_source(source, folder / f"{name} (edited)", trust=trust, rules=rules)
 
 
 def _plain(value: Any) -> Any:
@@ -147,22 +105,3 @@ def value_at(data: Data, path: Sequence[str]) -> Data | None:
     for key in path:
         found = found.get(key) if isinstance(found, Map) else None
     return found
-
-
-class Item(str):
-    """An operator as a path names it, which can be given fields: `op.relu`, `op.conv(out=64, kernel=3)`."""
-
-    def __call__(self, **fields: Any) -> dict[str, dict[str, Any]]:
-        return {str(self): fields}
-
-
-class Items:
-    """Every item of a path by its name: `op.bn`, `op.use(path="activation")`."""
-
-    def __getattr__(self, name: str) -> Item:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Item(name)
-
-
-op = Items()

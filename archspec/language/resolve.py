@@ -1,10 +1,10 @@
-"""From a file to a `Spec`: extends, overrides, the schema, the params."""
+"""What a text says: `extends`, overrides, the schema, the params, each carried out in turn."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -29,8 +29,8 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 
 
 @dataclass(frozen=True)
-class Spec:
-    """A validated spec: its document, with `extends` and overrides carried out, and the values of its params."""
+class Resolved:
+    """What a text says: its document, with `extends` and overrides carried out, and the values of its params."""
 
     name: str
     document: Document = field(repr=False)
@@ -49,72 +49,12 @@ class Spec:
     file: Path | None = field(default=None, repr=False, compare=False)
     """The file it was loaded from; None of one that was edited or read from a text."""
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the network's figure, or the text of a spec that cannot be expanded."""
-        from archspec.compiler.figures.notebook import mimebundle
-        from archspec.compiler.pipeline import graph_of
 
-        try:
-            return mimebundle(graph_of(self), repr(self))
-        except SpecError as error:
-            return {"text/plain": str(error)}
-
-    def with_params(self, **values: Any) -> Spec:
-        """This spec with other values of its params. Raises `SpecError`, as every edit does."""
-        from archspec.language import edit
-
-        return edit.with_params(self, values)
-
-    def with_levels(self, m: int | str | None, **fields: Any) -> Spec:
-        """This spec with m shortcut levels (RoR-m; `path` and `split` as in YAML), or with none (None)."""
-        return self.with_changes(levels=None if m is None else {"m": m, **fields})
-
-    def with_skips(self, skips: Sequence[Mapping[str, Any]]) -> Spec:
-        """This spec with these skips, edges and rules, in place of those it has."""
-        return self.with_changes(skips=list(skips))
-
-    def with_block(self, block: str, /, **fields: Any) -> Spec:
-        """This spec with a block changed, or another one defined; a field of None is removed."""
-        return self.with_changes(blocks={block: fields})
-
-    def with_stages(self, **columns: Any) -> Spec:
-        """This spec with other columns of its table of stages; `blocks` says which block stands where."""
-        return self.with_changes(stages=columns)
-
-    def with_name(self, name: str) -> Spec:
-        """This spec under another name."""
-        from archspec.language import edit
-
-        return edit.changed(self, {}, name)
-
-    def with_changes(self, **sections: Any) -> Spec:
-        """This spec as one that extends it changes it: mappings merge, lists replace, None removes."""
-        from archspec.language import edit
-
-        return edit.changed(self, sections)
-
-    def to_yaml(self, folder: Path | None = None) -> str:
-        """This spec as YAML that loads to an equal one: short, with its `extends` (for a file in `folder`)."""
-        from archspec.language import edit
-
-        return edit.text(self, folder)
-
-
-def load(
-    reference: str | Path, *, trust: bool = False, rules: Rules = STANDARD,
-    overrides: Mapping[str, Data] | None = None,
-) -> Spec:  # fmt: skip
-    """The spec of a file or a name of the zoo. Raises `SpecError` with everything found wrong."""
-    path = zoo.locate(str(reference))
-    spec = from_source(read_source(path, zoo.display(path)), path, trust=trust, rules=rules, overrides=overrides)
-    return replace(spec, file=path)
-
-
-def from_source(
+def resolve(
     source: Source, path: Path | None = None, *, trust: bool = False, rules: Rules = STANDARD,
     overrides: Mapping[str, Data] | None = None,
-) -> Spec:  # fmt: skip
-    """The spec of a text; `path` is where it lies, for `extends` and the default name."""
+) -> Resolved:  # fmt: skip
+    """What a text says; `path` is where it lies, for `extends` and the default name. Raises `SpecError`."""
     problems = Problems()
     own = _mapping(parse(source))
     data = _with_parents(own, source, path)
@@ -138,7 +78,7 @@ def from_source(
     problems.check()
     folder = path.parent if path else None
     given = overrides or {}
-    return Spec(name, document, params, data, own, source, tuple(given), trust, rules, given, folder)
+    return Resolved(name, document, params, data, own, source, tuple(given), trust, rules, given, folder)
 
 
 def _mapping(data: Data) -> Map:

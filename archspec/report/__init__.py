@@ -1,1 +1,1 @@
-"""Facts as text: tables for the terminal, Markdown and LaTeX."""
+"""How facts are printed: tables as text, Markdown, LaTeX and HTML, and numbers as people read them."""

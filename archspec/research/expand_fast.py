@@ -11,9 +11,8 @@ from typing import Any
 from archspec.compiler.expand import expand
 from archspec.compiler.expand.memo import Memo
 from archspec.graph import Graph
-from archspec.language.edit import changed
 from archspec.language.overrides import from_arguments
-from archspec.language.resolve import Spec
+from archspec.language.spec import Spec, changed
 from archspec.syntax.errors import Problem, SpecError
 from archspec.syntax.expressions import EvaluationError, Expr
 from archspec.syntax.parsing import expression

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.report.summary import count
+from archspec.report.numbers import count
 from archspec.research.axes import SpaceError
 from archspec.research.sweeps import read_results
 

@@ -10,12 +10,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from archspec.language import resolve
-from archspec.language.edit import changed, value_at, written_change
+from archspec.compiler.analysis.named import Figures
+from archspec.compiler.analysis.signature import signature
+from archspec.language.edit import value_at, written_change
 from archspec.language.overrides import place
-from archspec.language.resolve import Spec
+from archspec.language.spec import Spec, changed, load
 from archspec.research.axes import Axis, Real, SpaceError, axis, draws
-from archspec.research.constraints import Constraint, Figures, constraints
+from archspec.research.constraints import Constraint, constraints
 from archspec.research.expand_fast import Lane
 from archspec.syntax.errors import SpecError
 from archspec.syntax.source import plain
@@ -53,7 +54,7 @@ class Space:
         change: Mapping[str, Any] | None = None, rules: Rules = STANDARD,
     ) -> None:  # fmt: skip
         if not isinstance(base, Spec):
-            base = resolve.load(base, rules=rules)
+            base = load(base, rules=rules)
         self.base = changed(base, change) if change else base
         self.name = name
         self.axes = tuple(axis(key, given) for key, given in axes.items())
@@ -135,7 +136,7 @@ class Space:
         for constraint in self.where:
             if not constraint.holds(figures):
                 return f"'{constraint.text}' fails, as with {constraint.told(figures)}"
-        return Found(number, choice, figures, graph.signature())
+        return Found(number, choice, figures, signature(graph))
 
     def enumerate(self) -> Iterator[Spec]:
         """Every network of the space, valid, distinct and within `where`; the last axis varies fastest.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.language import zoo
-from archspec.language.resolve import load
+from archspec.language.spec import load
 from archspec.research.axes import SpaceError
 from archspec.research.space import Space
 from archspec.syntax.errors import Problem, Problems, SpecError, suggest

@@ -20,8 +20,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TextIO
 
+from archspec.compiler.analysis.named import REPORTED
 from archspec.research.axes import SpaceError
-from archspec.research.constraints import REPORTED
 from archspec.research.seen import Seen
 from archspec.research.space import PATIENCE, Found, Space
 

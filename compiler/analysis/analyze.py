@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 from archspec.compiler.analysis.field import receptive_field
-from archspec.compiler.analysis.main_path import MainPath, main_path
+from archspec.compiler.analysis.main_path import MainPath, Tally, main_path
 from archspec.compiler.analysis.memory import Cut, Memory, cuts, memory
 from archspec.compiler.analysis.nesting import levels
 from archspec.compiler.analysis.paths import Lengths, count_paths, lengths_in_blocks, lengths_in_layers
+from archspec.compiler.analysis.signature import signature
 from archspec.graph import Graph, Node
-from archspec.ops import Shape
+from archspec.ops import Shape, show_shape
+from archspec.report.fact import Fact, labelled
+from archspec.report.numbers import count, exact
+from archspec.report.table import Table
+
+_BYTES = 4  # of a float32
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Analysis(Fact):
     """The structure of a network. What takes longer than a pass over the graph is computed when first asked for."""
 
     graph: Graph
@@ -80,11 +87,51 @@ class Analysis:
             "memory": asdict(self.memory),
         }
 
+    def table(self) -> Table:
+        """Costs by stage and level."""
+        rows = tuple(
+            (part.name, str(part.weights), str(part.norms), str(part.activations), f"{part.params:,}", count(part.macs))
+            for part in self.parts
+        )
+        return Table(self.graph.name, ("part", "weights", "norms", "non-linear", "params", "MACs"), rows)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Everything but the table, as label and text."""
+        main, cuts = self.main, self.cuts
+        told = [
+            ("signature", self.signature),
+            ("paths", exact(self.paths)),
+            ("  in layers", _lengths(self.layers)),
+            ("  in blocks", _lengths(self.blocks)),
+            ("main path", _tally(main.whole)),
+            ("  in stages", _tally(main.stages)),
+            (
+                "  in a row",
+                f"at most {main.linear_run} weight layer{'s' * (main.linear_run != 1)} with no non-linearity between",
+            ),
+            ("levels", f"{self.levels} shortcut{'s' * (self.levels != 1)} one over another"),
+            ("sees", f"{show_shape(self.receptive_field)} of an input of {show_shape(self.graph.input.shape[1:])}"),
+        ]
+        if cuts:
+            least, most = min(cuts, key=lambda cut: cut.numbers), max(cuts, key=lambda cut: (cut.numbers, cut.tensors))
+            told.append(("cuts", f"{_cut(least)} to {_cut(most)}"))
+        memory = self.memory
+        told.append((
+            "memory",
+            f"{_size(memory.inference)} of activations at once in inference, {_size(memory.training)} kept in "
+            f"training, {_size(self.graph.params)} of parameters (one sample, float32)",
+        ))  # fmt: skip
+        return told
+
+    def report(self) -> Iterable[Table | str]:
+        """The table of parts, and what the wiring says."""
+        return [self.table(), *labelled(self.lines(), 12)]
+
 
 def analyze(graph: Graph) -> Analysis:
     """The analysis of a graph."""
     return Analysis(
-        graph, graph.signature(), count_paths(graph), main_path(graph), levels(graph), receptive_field(graph),
+        graph, signature(graph), count_paths(graph), main_path(graph), levels(graph), receptive_field(graph),
         parts(graph), cuts(graph), memory(graph),
     )  # fmt: skip
 
@@ -111,3 +158,24 @@ def _part(name: str, nodes: Iterable[Node]) -> Part:
         name, sum(node.params for node in nodes), sum(node.macs for node in nodes), roles.count("activation"),
         roles.count("norm"), roles.count("weight"),
     )  # fmt: skip
+
+
+def _lengths(lengths: Lengths) -> str:
+    low, high = (lengths.quantile(Fraction(share, 20)) for share in (1, 19))
+    return f"{lengths.shortest} to {lengths.longest}, mean {lengths.mean:.1f}, nine in ten from {low} to {high}"
+
+
+def _tally(tally: Tally) -> str:
+    words: Sequence[tuple[int, str]] = (
+        (tally.weights, "weight layers"), (tally.activations, "non-linearities"), (tally.norms, "normalisations"),
+    )  # fmt: skip
+    return ", ".join(f"{number} {word}" for number, word in words)
+
+
+def _cut(cut: Cut) -> str:
+    return f"{_size(cut.numbers)} in {cut.tensors} tensor{'s' * (cut.tensors != 1)} after {cut.after}"
+
+
+def _size(numbers: int) -> str:
+    size = numbers * _BYTES
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.1f} KiB"

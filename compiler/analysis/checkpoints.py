@@ -1,76 +1,15 @@
-"""Which parts of a network to recompute in backward instead of keeping them (Chen et al., arXiv 1604.06174).
-
-A segment is a run of consecutive units in the order they run: outline order. What it reads from outside is kept, what
-is inside is computed once more when backward reaches it.
-"""
+"""Which segments of a network to recompute in backward: those that cost the least, by simulating the step."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from archspec.compiler.analysis.outline import Unit, outline
 from archspec.compiler.analysis.recompute import Planner
+from archspec.compiler.analysis.segments import Run, Segment, body, equal, segments
 from archspec.compiler.analysis.tape import Tape, tape
-from archspec.compiler.analysis.training import Run, simulate
+from archspec.compiler.analysis.training import simulate
 from archspec.graph import Graph
-from archspec.report.training import size_text
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Consecutive units that are recomputed in backward together. Running them in order needs `inputs` alone."""
-
-    units: tuple[str, ...]
-    """Their addresses, in outline order."""
-    inputs: tuple[str, ...]
-    """Names of the nodes read from outside, the network's input among them."""
-    outputs: tuple[str, ...]
-    """Names of its nodes that are read later outside, or are outputs of the network."""
-
-
-def every(graph: Graph, k: int) -> tuple[Segment, ...]:
-    """Segments of `k` blocks each, the last of those that remain; stem and head stay outside.
-
-    What lies between blocks (transitions, projections of levels and skips) goes with the block after it. A network
-    without stages is cut every `k` units. Raises `ValueError` if `k` is not positive.
-    """
-    if k < 1:
-        raise ValueError(f"a segment has one block at least, not {k}")
-    units = outline(graph)
-    return segments(graph, units, equal(*body(units), k))
-
-
-def equal(first: int, ends: Sequence[int], k: int) -> list[Run]:
-    """Runs of `k` blocks each, of which the first begins at unit `first` and each ends before one of `ends`."""
-    starts = [first, *ends[k - 1 : -1 : k]] if ends else []
-    return list(zip(starts, [*starts[1:], *ends[-1:]], strict=True))
-
-
-def body(units: Sequence[Unit]) -> tuple[int, list[int]]:
-    """Where the body begins, and the places after each of its blocks, where it may be cut."""
-    blocks = [i for i, unit in enumerate(units) if unit.nodes[0].block is not None]
-    if blocks:
-        before = blocks[0]
-        while before and units[before - 1].address.startswith(("stage", "levels.", "skips.")):  # what block 0 needs
-            before -= 1
-        return before, [i + 1 for i in blocks]
-    inner = [i for i, unit in enumerate(units) if unit.address.partition(".")[0] not in ("stem", "head")]
-    return (inner[0], [i + 1 for i in inner]) if inner else (0, [])
-
-
-def segments(graph: Graph, units: Sequence[Unit], runs: Sequence[tuple[int, int]]) -> tuple[Segment, ...]:
-    """The segments of `units[start:stop]` for every (start, stop) of `runs`; `units` are the graph's outline."""
-    last = {name: i for i, unit in enumerate(units) for name in unit.inputs}
-    last |= dict.fromkeys(graph.outputs.values(), len(units))
-    made = []
-    for start, stop in runs:
-        inside = units[start:stop]
-        own = {name for unit in inside for name in unit.outputs}
-        inputs = dict.fromkeys(name for unit in inside for name in unit.inputs if name not in own)
-        outputs = tuple(name for unit in inside for name in unit.outputs if last[name] >= stop)
-        made.append(Segment(tuple(unit.address for unit in inside), tuple(inputs), outputs))
-    return tuple(made)
+from archspec.report.numbers import size_text
 
 
 def auto(graph: Graph, *, batch: int, item_bytes: int = 4, budget: int | None = None) -> tuple[Segment, ...]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from archspec.graph import Graph
 from archspec.language.fields import FIGURE
-from archspec.language.resolve import Spec
+from archspec.language.resolve import Resolved
 from archspec.language.schema import Expect
 from archspec.ops import Shape, show_shape
+from archspec.report.fact import Fact
 from archspec.syntax.errors import Problem, Span
 from archspec.syntax.source import Map
 
@@ -57,7 +58,7 @@ def agrees(actual: int, figure: str) -> bool:
     return abs(Decimal(actual) - Decimal(match["number"]) * unit) <= tolerance
 
 
-def verify(graph: Graph, spec: Spec) -> list[Claim]:
+def verify(graph: Graph, spec: Resolved) -> list[Claim]:
     """Every claim of a spec's `expect`, proven or not; none under overrides, which change the network."""
     expect = spec.document.expect
     if expect is None or spec.overridden:
@@ -94,3 +95,36 @@ def _shown(shape: Shape | None) -> str:
 
 def _spans(data: object) -> Mapping[object, Span | None]:
     return {name: value.span for name, value in data.items()} if isinstance(data, Map) else {}
+
+
+@dataclass(frozen=True)
+class Report(Fact):
+    """What `check` found: the graph, and each claim of the spec's `expect` with whether it holds."""
+
+    graph: Graph
+    claims: tuple[Claim, ...] = ()
+    skipped: bool = False
+    """Whether the spec makes claims that overrides made void."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every claim holds."""
+        return all(claim.holds for claim in self.claims)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The claims that do not hold."""
+        return tuple(problem for claim in self.claims if (problem := claim.problem()) is not None)
+
+    def report(self) -> Iterable[str]:
+        """What `archspec check` prints of a spec."""
+        if not self.ok:
+            return [problem.render() for problem in self.problems]
+        held = ", ".join(f"{claim.name} {claim.expected}" for claim in self.claims)
+        return [f"ok  {self.graph.name:<28} {held or 'nothing claimed'}"]
+
+
+def prove(graph: Graph, spec: Resolved) -> Report:
+    """The claims of a spec held against its graph."""
+    claimed = spec.document.expect is not None
+    return Report(graph, tuple(verify(graph, spec)), skipped=bool(spec.overridden) and claimed)

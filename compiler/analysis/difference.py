@@ -1,21 +1,21 @@
-"""What changed from one spec to another: in the language, in the graph (aligned by structure), in figures."""
+"""What changed from one network to another: in the language, in the graph (aligned by structure), in figures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from archspec import api
-from archspec.compiler.analysis.signature import operator_text
+from archspec.compiler.analysis.named import REPORTED, Figures
+from archspec.compiler.analysis.signature import operator_text, signature
 from archspec.graph import Graph, Node
-from archspec.language.resolve import Spec
 from archspec.ops import show_shape
-from archspec.research.constraints import REPORTED, Figures
+from archspec.report.fact import Fact
 from archspec.syntax.expressions import show
 from archspec.syntax.source import Data, Map, Seq, plain
 
+_WIDTH = 110
 _ABOUT = ("archspec", "name", "extends", "paper", "lineage", "expect", "require")
 
 
@@ -29,7 +29,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Fact):
     """Two networks compared."""
 
     names: tuple[str, str]
@@ -47,17 +47,17 @@ class Difference:
         """JSON-ready data."""
         return asdict(self)
 
+    def report(self) -> Iterable[str]:
+        """The text, line by line."""
+        return _lines(self)
 
-def diff(one: Spec | str, other: Spec | str) -> Difference:
-    """The difference between two specs. Raises `SpecError`."""
-    specs = [spec if isinstance(spec, Spec) else api.load(spec) for spec in (one, other)]
-    graphs = [api.expand(spec) for spec in specs]
-    units, wiring = compare_graphs(*graphs)
-    language = tuple(_data_changes("", specs[0].data, specs[1].data))
-    return Difference(
-        (specs[0].name, specs[1].name), graphs[0].signature() == graphs[1].signature(), language, units, wiring,
-        _figures(*graphs),
-    )  # fmt: skip
+
+def difference(one: Graph, other: Graph, documents: tuple[Map, Map] | None = None) -> Difference:
+    """The difference between two networks; in the language too where the resolved documents are given."""
+    units, wiring = compare_graphs(one, other)
+    language = tuple(_data_changes("", *documents)) if documents else ()
+    equal = signature(one) == signature(other)
+    return Difference((one.name, other.name), equal, language, units, wiring, _figures(one, other))
 
 
 def _data_changes(place: str, before: Data | None, after: Data | None) -> Iterator[Change]:
@@ -170,3 +170,46 @@ def _figures(one: Graph, other: Graph) -> tuple[Change, ...]:
     changes = [Change(name, f"{before[name]:,}", f"{after[name]:,}") for name in names if before[name] != after[name]]
     shapes = [", ".join(map(show_shape, graph.output_shapes().values())) for graph in (one, other)]
     return (*changes, *([Change("output", *shapes)] if shapes[0] != shapes[1] else []))
+
+
+def _lines(difference: Difference) -> Iterator[str]:
+    """A difference as people read it; runs of blocks that changed alike are told once."""
+    one, other = difference.names
+    yield f"--- {one}"
+    yield f"+++ {other}"
+    if difference.equal:
+        yield "one network: equal by signature"
+    for title, changes in (
+        ("language", difference.language), ("blocks", _together(difference.units)),
+        ("wiring", _together(difference.wiring)), ("figures", difference.figures),
+    ):  # fmt: skip
+        changes = list(changes)
+        if changes:
+            yield f"\n{title}"
+            for change in changes:
+                yield from _change(change)
+
+
+def _change(change: Change) -> Iterator[str]:
+    short = change.before is not None and change.after is not None and len(change.before + change.after) < 80
+    if short:
+        yield f"  {change.what}: {change.before or 'nothing'} -> {change.after or 'nothing'}"
+        return
+    yield f"  {change.what}"
+    for sign, text in (("-", change.before), ("+", change.after)):
+        if text:
+            yield f"    {sign} {text if len(text) <= _WIDTH else text[: _WIDTH - 3] + '...'}"
+
+
+def _together(changes: Iterable[Change]) -> list[Change]:
+    """Changes with the addresses of all units that changed in the same way."""
+    groups: dict[tuple[str | None, str | None], list[str]] = {}
+    for change in changes:
+        groups.setdefault((change.before, change.after), []).append(change.what)
+    return [Change(_addresses(addresses), *key) for key, addresses in groups.items()]
+
+
+def _addresses(addresses: list[str]) -> str:
+    if len(addresses) <= 4:
+        return ", ".join(addresses)
+    return f"{', '.join(addresses[:3])} and {len(addresses) - 3} more"

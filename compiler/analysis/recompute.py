@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from archspec.compiler.analysis.segments import Run
 from archspec.compiler.analysis.tape import Tape
-from archspec.compiler.analysis.training import GENERATOR, Run, simulate, unit_peaks
+from archspec.compiler.analysis.training import GENERATOR, simulate, unit_peaks
 
 _STATIONS = 120
 """About at how many places the search for cheap plans may begin and end a segment; that for small ones may anywhere."""

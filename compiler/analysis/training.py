@@ -8,18 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from archspec.compiler.analysis.segments import Run, Segment
 from archspec.compiler.analysis.tape import NEW, NONE, PARTS, Tape, tape
 from archspec.graph import Graph
 
-if TYPE_CHECKING:
-    from archspec.compiler.analysis.checkpoints import Segment
-
 GENERATOR = 5056
 """Bytes of the state of torch's random generator, which checkpointing keeps for each segment."""
-Run = tuple[int, int]
-"""A segment as the first of its units, and the one after its last."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.compiler.expand.builder import Builder, Signal
 from archspec.graph import Node, Source
-from archspec.language.resolve import Spec
+from archspec.language.spec import Spec
 from archspec.ops.base import whole
 from archspec.syntax.expressions import Poisoned
 

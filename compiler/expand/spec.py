@@ -20,7 +20,7 @@ from archspec.compiler.expand.skips import STEM, Edge, skip_edges
 from archspec.compiler.expand.table import Row, stage_table
 from archspec.graph import Graph
 from archspec.language.items import Path
-from archspec.language.resolve import Spec
+from archspec.language.spec import Spec
 from archspec.ops import Operator, ShapeError, show_shape
 from archspec.ops.base import whole
 from archspec.syntax import limits

@@ -19,7 +19,7 @@ _ABREAST = 1150.0
 
 def compared(graphs: Sequence[Graph], options: Options) -> Drawing:
     """The drawings of several graphs in a row, each under its name; stages and block panels one above the other."""
-    from archspec.compiler.figures.figure import draw
+    from archspec.compiler.figures.draw import draw
 
     rows = options.detail in ("stage", "blocks")
     single = replace(options, legend=False, title=None, width=None, columns=None if rows else 1)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archspec.compiler.figures import engine
-from archspec.compiler.figures.chain import Chain, chain_of
 from archspec.compiler.figures.column import text_box
+from archspec.compiler.figures.compare import compared
 from archspec.compiler.figures.dot import MARGIN, dot_text
-from archspec.compiler.figures.drawing import Drawing
-from archspec.compiler.figures.network import folding_of, network
-from archspec.compiler.figures.options import Detail, FigureError, Options
+from archspec.compiler.figures.draw import draw
+from archspec.compiler.figures.options import FigureError, Options
 from archspec.compiler.figures.themes import FONT, THEMES
 from archspec.graph import Graph
 
@@ -33,38 +32,15 @@ class Figure:
     height: float
     messages: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return "\n".join([f"a figure of {self.width:.0f} x {self.height:.0f} pt", *self.messages])
 
-def draw(graph: Graph, options: Options) -> Drawing:
-    """The drawing of a graph in points, at its natural size. Raises `FigureError`."""
-    chain = chain_of(graph)
-    detail = _detail(chain, graph, options)
-    if chain is None:
-        from archspec.compiler.figures.layered import layered
-
-        return layered(graph, options, detail)
-    if detail == "stage":
-        from archspec.compiler.figures.line import line
-
-        return line(chain, options)
-    if detail == "blocks":
-        from archspec.compiler.figures.panels import panels
-
-        return panels(chain, options)
-    return network(chain, options, operators=detail == "op")
-
-
-def _detail(chain: Chain | None, graph: Graph, options: Options) -> Detail:
-    """`auto`: operators of small networks, blocks of middling ones, stages of the largest."""
-    if options.detail != "auto":
-        return options.detail
-    if chain is None:
-        return "op" if len(graph) <= 120 else "block"
-    from archspec.compiler.figures.collapse import grouped
-
-    count = len(grouped(chain, folding_of(chain, options)).groups)
-    if not any(part.is_block for part in chain.parts):
-        return "op"
-    return "block" if count <= 48 else "stage"
+    def _repr_svg_(self) -> str | None:
+        """What a notebook shows; nothing where there is no engine."""
+        try:
+            return rendered(self, "svg")[0].decode()
+        except engine.EngineError:
+            return None
 
 
 def figure(graphs: Sequence[Graph], options: Options, form: str = "svg") -> Figure:
@@ -72,8 +48,6 @@ def figure(graphs: Sequence[Graph], options: Options, form: str = "svg") -> Figu
     if len(graphs) == 1:
         drawing = draw(graphs[0], options)
     else:
-        from archspec.compiler.figures.compare import compared
-
         drawing = compared(graphs, options)
     if options.title:
         x0, y0, x1, _ = drawing.bounds()
@@ -124,8 +98,8 @@ def rendered(finished: Figure, form: str, timeout: float = 120) -> tuple[bytes, 
     return data, tuple(messages)
 
 
-def write_figure(graphs: Sequence[Graph], path: Path, options: Options, timeout: float = 120) -> list[str]:
-    """Writes a figure in the format of the path's suffix; returns messages for the reader.
+def write_figure(graphs: Sequence[Graph], path: Path, options: Options, timeout: float = 120) -> Figure:
+    """Writes a figure in the format of the path's suffix, and returns it with messages for the reader.
 
     Without an engine the DOT text is written beside it, and the error says so. Raises `FigureError`,
     `engine.EngineError`, `OSError`.
@@ -141,7 +115,7 @@ def write_figure(graphs: Sequence[Graph], path: Path, options: Options, timeout:
         fallback.write_text(finished.text, encoding="utf-8")
         raise engine.EngineError(f"{error}; the figure's DOT text is in {fallback}") from None
     path.write_bytes(data)
-    return [*finished.messages, *messages]
+    return replace(finished, messages=(*finished.messages, *messages))
 
 
 def default_figure(graph: Graph, folder: Path) -> list[Path]:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Detail: TypeAlias = Literal["auto", "stage", "block", "blocks", "op"]
 DETAILS: tuple[Detail, ...] = ("auto", "stage", "block", "blocks", "op")
+Theme: TypeAlias = Literal["light", "dark", "paper"]
+_LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(in|cm|mm|pt)?\Z")
+_POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "pt": 1.0, None: 1.0}
+
+
+def points(length: str | float) -> float:
+    """A length in points: 3.25in, 17cm, 240pt, 240. Raises `ValueError`."""
+    match = _LENGTH.match(str(length).strip())
+    value = float(match[1]) * _POINTS[match[2]] if match else 0.0
+    if not 36 <= value <= 14_400:
+        raise ValueError(f"{length!r} is no width: 3.25in, 17cm or 240pt, from half an inch to 200")
+    return value
 
 
 class FigureError(Exception):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from operator import getitem
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import fx, nn
@@ -20,11 +20,9 @@ from archspec.compiler.analysis.outline import Unit, outline
 from archspec.compiler.lower.codegen import Block, annotate, assemble, attach, block_class, emit_call, identifier
 from archspec.compiler.lower.gates import DrawGates, dropping
 from archspec.compiler.lower.modules import Factory
+from archspec.compiler.lower.running import Execution
 from archspec.graph import Graph, Node
 from archspec.ops import ModuleCall
-
-if TYPE_CHECKING:
-    from archspec.execution.network import Execution
 
 Granularity: TypeAlias = Literal["block", "op"]
 _Made: TypeAlias = dict[str, tuple[nn.Module, ModuleCall, tuple[tuple[str, float], ...]]]
@@ -61,9 +59,7 @@ class Network(fx.GraphModule):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What a notebook shows: the network's figure."""
-        from archspec.compiler.figures.notebook import mimebundle
-
-        return mimebundle(self.architecture, repr(self.architecture))
+        return self.architecture._repr_mimebundle_(include, exclude)
 
     @property
     def granularity(self) -> Granularity:

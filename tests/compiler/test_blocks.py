@@ -12,7 +12,7 @@ from networks import drawn, graph_of, problem_of, problems_of, reload, text_of
 
 from archspec.compiler.expand import expand
 from archspec.graph import Graph
-from archspec.language.resolve import from_source
+from archspec.language.spec import from_source
 from archspec.syntax.errors import Source
 
 SPEC = """

@@ -10,8 +10,9 @@ import pytest
 from networks import graph_of
 
 import archspec
-from archspec.compiler.analysis.checkpoints import Segment, auto, every
+from archspec.compiler.analysis.checkpoints import auto
 from archspec.compiler.analysis.outline import outline
+from archspec.compiler.analysis.segments import Segment, every
 from archspec.compiler.analysis.tape import Tape, tape
 from archspec.compiler.analysis.training import Run, runs_of, simulate, training_memory
 from archspec.graph import Graph

@@ -12,7 +12,8 @@ from strategies import Drawn, specs
 from torch import Tensor, nn
 
 import archspec
-from archspec.compiler.analysis.checkpoints import Segment, auto, every
+from archspec.compiler.analysis.checkpoints import auto
+from archspec.compiler.analysis.segments import Segment, every
 from archspec.compiler.analysis.training import training_memory
 from archspec.compiler.lower import Network
 from archspec.compiler.lower.layers import DropPath

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 import archspec
+from archspec import diff
 from archspec.cli import main
-from archspec.research import diff
 from archspec.topologies import edge
 
 BASE = archspec.load("cifar_resnet20")

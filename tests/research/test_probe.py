@@ -11,9 +11,9 @@ import torch
 from click.testing import CliRunner
 
 import archspec
+from archspec import Probe, probe
 from archspec.cli import main
-from archspec.execution.probe import closing
-from archspec.research import BlockSignal, Probe, probe
+from archspec.execution.probe import BlockSignal, closing
 
 
 def test_figures_are_those_of_hooks() -> None:

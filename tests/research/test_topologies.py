@@ -49,7 +49,7 @@ def test_ror_as_a_rule_is_what_levels_are(m: int) -> None:
     base = archspec.load("cifar_resnet56")
     levels = archspec.expand(base.with_levels(m, path="C"))
     skips = archspec.expand(base.with_skips([rule("ror", m=m, path="C")]))
-    assert levels.signature() == skips.signature()
+    assert archspec.signature(levels) == archspec.signature(skips)
 
 
 def test_cross_stage() -> None:
@@ -105,7 +105,7 @@ def test_each_rule_in_yaml_is_the_rule_in_python(entry: dict[str, object]) -> No
     yaml = archspec.loads(python.to_yaml())
     graph = archspec.expand(yaml)
     assert graph == archspec.expand(python)
-    assert graph.signature() != archspec.expand(base).signature()
+    assert archspec.signature(graph) != archspec.signature(archspec.expand(base))
 
 
 def test_rules_of_ones_own() -> None:
@@ -115,9 +115,8 @@ def test_rules_of_ones_own() -> None:
     rules = STANDARD.with_rule("ends", ends)
     assert "ends" not in STANDARD.functions
     spec = archspec.load("cifar_resnet20", rules=rules).with_skips([rule("ends", reach=5, path="B")])
-    assert (
-        archspec.expand(spec).signature()
-        == archspec.expand(spec.with_skips([edge("stem", "stage2.1", path="B")])).signature()
+    assert archspec.signature(archspec.expand(spec)) == archspec.signature(
+        archspec.expand(spec.with_skips([edge("stem", "stage2.1", path="B")]))
     )
 
 

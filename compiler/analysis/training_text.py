@@ -1,40 +1,18 @@
-"""A training step's memory as people read it, and sizes as people write them."""
+"""A training step's memory as people read it, and as data."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from archspec.compiler.analysis.checkpoints import Segment
-    from archspec.compiler.analysis.training import TrainingMemory
-    from archspec.graph import Graph
+from archspec.compiler.analysis.segments import Segment
+from archspec.compiler.analysis.training import TrainingMemory
+from archspec.graph import Graph
+from archspec.report.numbers import size_text
 
 ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
 """Bytes of a number."""
-_UNITS = {"": 1, "b": 1, **{f"{name}ib": 2 ** (10 * i) for i, name in enumerate("kmgt", start=1)}}
-_UNITS |= {f"{name}b": 10 ** (3 * i) for i, name in enumerate("kmgt", start=1)}
-
-
-def size_text(size: int) -> str:
-    """Bytes for people: 1.50 GiB."""
-    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
-        if size >= 2**power:
-            return f"{size / 2**power:.2f} {unit}"
-    return f"{size} bytes"
-
-
-def size_of(text: str) -> int:
-    """Bytes as people write them: 2GiB, 1.5 GB, 800MiB, 4096. Raises `ValueError`."""
-    match = re.fullmatch(r"\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([A-Za-z]*)\s*", text)
-    if not match or match.group(2).lower() not in _UNITS:
-        raise ValueError(f"{text!r} is no size: 2GiB, 1.5GB, 800MiB, or a number of bytes")
-    size = int(float(match.group(1)) * _UNITS[match.group(2).lower()])
-    if not size:
-        raise ValueError(f"{text!r} is no size: it holds nothing")
-    return size
 
 
 def training_lines(

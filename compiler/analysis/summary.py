@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from archspec.graph import Graph, Node
 from archspec.ops import Conv, Linear, Shape, show_shape
 from archspec.ops.pooling import GlobalAvgPool, WindowPool
+from archspec.report.fact import Fact, labelled
+from archspec.report.numbers import count
+from archspec.report.table import Table
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,14 @@ class Row:
     activations: int
     """Numbers in all outputs of its operators, for one sample."""
 
+    def cells(self) -> tuple[str, ...]:
+        """As the table of stages prints it."""
+        output = "" if self.output is None else show_shape(self.output)
+        return self.name, output, self.content, str(self.blocks or ""), f"{self.params:,}", count(self.macs)
+
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Fact):
     """Counts of a network, for one sample; FLOPs are twice the MACs."""
 
     name: str
@@ -61,8 +69,43 @@ class Summary:
         """The summary as JSON-ready data."""
         return asdict(self)
 
+    def table(self) -> Table:
+        """One row per stage."""
+        header = ("stage", "output", "layers", "blocks", "params", "MACs")
+        total = ("total", "", "", str(self.blocks or ""), f"{self.params:,}", count(self.macs))
+        return Table(self.name, header, tuple(row.cells() for row in self.stages), total)
 
-def summarize_graph(graph: Graph) -> Summary:
+    def totals(self) -> list[tuple[str, str]]:
+        """What the network is in all, as label and text."""
+        outputs = ", ".join(
+            show_shape(shape) if name == "output" else f"{name} {show_shape(shape)}"
+            for name, shape in self.outputs.items()
+        )
+        return [
+            ("input", show_shape(self.input)),
+            ("output", outputs),
+            ("parameters", f"{self.params:,}"),
+            ("MACs", f"{self.macs:,} ({count(self.macs)}; FLOPs are twice that)"),
+            ("depth", f"{self.layers} layers on the longest path, {self.weight_layers} in all"),
+            ("size", f"{self.blocks} blocks, {self.operators:,} operators"),
+        ]
+
+    def report(self) -> Iterable[Table | str]:
+        """The table of stages, and what the network is in all."""
+        return [self.table(), *labelled(self.totals(), 10)]
+
+
+def operator_table(graph: Graph) -> Table:
+    """One row per operator."""
+    rows = tuple(
+        (node.name, node.op.label(), show_shape(node.shape), f"{node.params:,}" if node.params else "",
+         count(node.macs) if node.macs else "")
+        for node in graph
+    )  # fmt: skip
+    return Table(graph.name, ("operator", "kind", "output", "params", "MACs"), rows)
+
+
+def summarize(graph: Graph) -> Summary:
     """The summary of a graph."""
     groups: dict[str, list[Node]] = {}
     for node in list(graph)[1:]:
@@ -147,16 +190,3 @@ def main_layers(graph: Graph, nodes: Sequence[Node]) -> list[Node]:
         path.append(graph[at])
         at = best[at][1]
     return [node for node in reversed(path) if node.op.role == "weight"]
-
-
-def count(value: int) -> str:
-    """A large number for people: 29,895,108,096 as 29.895 G."""
-    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if value >= size:
-            return f"{value / size:.3f} {unit}"
-    return str(value)
-
-
-def shape_text(shape: Shape | None) -> str:
-    """A shape for tables."""
-    return "" if shape is None else show_shape(shape)
