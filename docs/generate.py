@@ -24,7 +24,8 @@ from archspec.language.jsonschema import documented
 from archspec.ops import OPERATORS
 from archspec.ops.module import ALLOWED
 from archspec.syntax import limits
-from archspec.syntax.expressions import Expr, show
+from archspec.syntax.expressions import Expr
+from archspec.syntax.values import show
 
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 _GENERATED = re.compile(r"(<!-- generated: (.*?) -->\n).*?(<!-- end generated -->)", re.DOTALL)

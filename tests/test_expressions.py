@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, Source, Span, SpecError
-from archspec.syntax.expressions import UNKNOWN, EvaluationError, Poisoned, show
+from archspec.syntax.expressions import UNKNOWN, EvaluationError, Poisoned
 from archspec.syntax.parsing import expression, parse_text
 from archspec.syntax.source import Map, parse
+from archspec.syntax.values import show
 
 SCOPE: dict[str, Any] = {
     "a": 3, "b": 2.5, "n": -4, "z": 0, "yes": True, "no": False, "counts": [3, 4, 6, 3], "empty": [],

@@ -68,7 +68,7 @@ def show(spec: str, settings: tuple[str, ...], trust: bool, form: str | None) ->
     with problems():
         loaded = load(spec, settings, trust)
         if form == "params":
-            from archspec.syntax.expressions import show as shown
+            from archspec.syntax.values import show as shown
 
             click.echo("\n".join(f"{name} = {shown(value)}" for name, value in loaded.params.items()))
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.graph.node import Node
 from archspec.language.schema import Init
-from archspec.syntax.expressions import show
+from archspec.syntax.values import show
 
 _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)\Z)[a-z_][a-z0-9_.-]*\Z", re.IGNORECASE | re.ASCII)
 

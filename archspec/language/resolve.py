@@ -20,9 +20,10 @@ from archspec.language.schema import Document
 from archspec.language.schema_fields import known_fields
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, Problems, Source, Span, SpecError, suggest
-from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned, show
+from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned
 from archspec.syntax.names import unusable_variable
 from archspec.syntax.source import Data, Map, Scalar, parse, read_source
+from archspec.syntax.values import show
 from archspec.topologies import STANDARD, Rules
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")

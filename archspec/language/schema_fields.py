@@ -7,15 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from archspec.language import schema
+from archspec.language import schema, schema_about
 
 _SECTIONS: dict[str, type[BaseModel]] = {
     "input": schema.Input,
     "levels": schema.Levels,
     "drop_path": schema.StochasticDepth,
-    "expect": schema.Expect,
-    "paper": schema.Paper,
-    "lineage": schema.Lineage,
+    "expect": schema_about.Expect,
+    "paper": schema_about.Paper,
+    "lineage": schema_about.Lineage,
     "require": schema.Requirement,
     "graph": schema.Wire,
 }

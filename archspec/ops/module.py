@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator
 
 from archspec.ops.base import Kept, ModuleCall, Operator, Shape, ShapeError, Shapes
-from archspec.syntax.expressions import show
+from archspec.syntax.values import show
 
 ALLOWED = frozenset(
     "AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool2d AdaptiveMaxPool3d AlphaDropout AvgPool2d AvgPool3d "

@@ -10,8 +10,9 @@ from decimal import Decimal
 from archspec.compiler.analysis.named import FIGURES, Figures
 from archspec.research.axes import SpaceError
 from archspec.syntax.errors import SpecError, suggest
-from archspec.syntax.expressions import EvaluationError, Expr, show
+from archspec.syntax.expressions import EvaluationError, Expr
 from archspec.syntax.parsing import parse_text
+from archspec.syntax.values import show
 
 _UNITS = {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
 _FIGURE = re.compile(r"(?<![\w.])([0-9]+(?:\.[0-9]+)?) ?([kKMGBT])\b")

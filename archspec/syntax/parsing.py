@@ -9,8 +9,9 @@ from typing import Any
 
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, Span, SpecError, suggest
-from archspec.syntax.expressions import BINARY, COMPARE, FUNCTIONS, MOST_ARGUMENTS, EvaluationError, Expr, Term
+from archspec.syntax.expressions import EvaluationError, Expr, Term
 from archspec.syntax.source import Data, Map, Scalar, Seq
+from archspec.syntax.values import BINARY, COMPARE, FUNCTIONS, MOST_ARGUMENTS
 
 
 def expression(data: Data) -> Expr:

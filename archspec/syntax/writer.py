@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archspec.syntax.expressions import show
 from archspec.syntax.scalars import YAML_1_1
+from archspec.syntax.values import show
 
 WIDTH = 110
 _PLAIN = re.compile(r"(?:\.\./|[A-Za-z_(])[A-Za-z0-9_ .*/+()<>=%-]*(?<! )\Z", re.ASCII)  # a word or an expression

@@ -10,7 +10,7 @@ from decimal import Decimal
 from archspec.graph import Graph
 from archspec.language.fields import FIGURE
 from archspec.language.resolve import Resolved
-from archspec.language.schema import Expect
+from archspec.language.schema_about import Expect
 from archspec.ops import Shape, show_shape
 from archspec.report.fact import Fact
 from archspec.syntax.errors import Problem, Span

@@ -12,8 +12,8 @@ from archspec.compiler.analysis.signature import operator_text, signature
 from archspec.graph import Graph, Node
 from archspec.ops import show_shape
 from archspec.report.fact import Fact
-from archspec.syntax.expressions import show
 from archspec.syntax.source import Data, Map, Seq, plain
+from archspec.syntax.values import show
 
 _WIDTH = 110
 _ABOUT = ("archspec", "name", "extends", "paper", "lineage", "expect", "require")

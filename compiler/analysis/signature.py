@@ -28,7 +28,7 @@ from hashlib import blake2b
 from archspec.graph import Graph, Node
 from archspec.ops import Add, Module, Operator
 from archspec.ops.base import Shape
-from archspec.syntax.expressions import show
+from archspec.syntax.values import show
 
 VERSION = b"archspec signature 1"
 _CHOICES = 64  # among nodes that are alike

@@ -8,7 +8,8 @@ from typing import Any
 from archspec.compiler.expand.builder import Builder
 from archspec.language.schema import StochasticDepth
 from archspec.ops import Operator
-from archspec.syntax.expressions import Poisoned, show
+from archspec.syntax.expressions import Poisoned
+from archspec.syntax.values import show
 
 
 def drop_paths(

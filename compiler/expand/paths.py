@@ -11,7 +11,8 @@ from archspec.language.fields import place_of
 from archspec.language.items import Each, Operation, Path, Use
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, Span, SpecError
-from archspec.syntax.expressions import UNKNOWN, Expr, Poisoned, Scope, show
+from archspec.syntax.expressions import UNKNOWN, Expr, Poisoned, Scope
+from archspec.syntax.values import show
 
 
 @dataclass(frozen=True, slots=True)

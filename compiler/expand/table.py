@@ -12,8 +12,9 @@ from archspec.language.schema import Positions, Stages
 from archspec.ops.base import whole
 from archspec.syntax import limits
 from archspec.syntax.errors import Problems, Span
-from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned, show
+from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned
 from archspec.syntax.names import unusable_variable
+from archspec.syntax.values import show
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from archspec.compiler.figures.cell import common_half_widths
 from archspec.compiler.figures.chain import Chain
 from archspec.compiler.figures.collapse import Folding, Group, Grouping, grouped
 from archspec.compiler.figures.column import Column, End, main_wire, text_box
-from archspec.compiler.figures.drawing import Box, Drawing, Wire
+from archspec.compiler.figures.drawing import Box, Drawing
 from archspec.compiler.figures.lanes import Link
 from archspec.compiler.figures.legend import entries_of, flow, legend, notes_below, size_of
 from archspec.compiler.figures.opcell import draw_operators, even_frames
 from archspec.compiler.figures.options import FigureError, Options
+from archspec.compiler.figures.outputs import draw_outputs
 from archspec.compiler.figures.serpentine import Bay, Crossing, inner_links, lay_out
 from archspec.compiler.figures.stack import build_column, join_below
 from archspec.compiler.figures.words import block_fill, shape_words
@@ -66,7 +67,7 @@ def network(chain: Chain, options: Options, *, operators: bool) -> Drawing:
     drawing = lay_out(bays, crossings, _per_row(bays, crossings, options), style)
     _stem(drawing, chain, grouping, stem, bays[0], style, options)
     _head(drawing, chain, grouping, head, bays[-1], style, options)
-    _outputs(drawing, chain, grouping, home, bays)
+    draw_outputs(drawing, chain, grouping, home, bays)
     if options.legend:
         _legend(drawing, kinds, bays[0])
     notes = list(grouping.notes)
@@ -250,40 +251,6 @@ def _head_down(drawing: Drawing, boxes: Sequence[Box], bay: Bay, style: str) -> 
         points = ((bay.x, y), (bay.x, at.top))
         drawing.wires.append(main_wire(style if not number else "line", name, box.name, points))
         name, y, top = box.name, at.bottom, at.bottom + 13
-
-
-def _outputs(drawing: Drawing, chain: Chain, grouping: Grouping, home: dict[int, int], bays: Sequence[Bay]) -> None:
-    """Names of several outputs, where each leaves the main path."""
-    if len(chain.outputs) < 2:
-        return
-    number = {part: i for i, group in enumerate(grouping.groups) for part in range(group.first, group.last + 1)}
-    places = {box.name: box for box in drawing.boxes}
-    for label, part in chain.outputs:
-        i = number.get(part)
-        if i is None:
-            continue
-        if i in home:
-            bay = bays[home[i]]
-            ends = [
-                box for box in bay.column.drawing.boxes if box.x == 0 and box.name.startswith(chain.parts[part].address)
-            ]
-            y = (
-                bay.y + bay.column.y + 12.5
-                if not ends or i == max(j for j in home if home[j] == home[i])
-                else bay.y + ends[-1].bottom + 4
-            )
-            x = bay.x
-        else:
-            box = places.get(chain.parts[part].output.name) or next(
-                b for b in drawing.boxes if b.name == grouping.groups[i].part.nodes[0].name
-            )
-            drawing.boxes.append(text_box(f"output.{label}", box.x, box.bottom + 9, f"*{label}", size=8.5, ink="ink"))
-            continue
-        name = f"output.{label}"
-        text = text_box(name, x - 32, y, f"*{label}", align="r", size=8.5, ink="ink")
-        drawing.boxes.append(Box(f"{name}.tap", x, y, 3.4, 3.4, (), "main", "main", shape="dot", pen=0))
-        drawing.boxes.append(text)
-        drawing.wires.append(Wire(f"{name}.tap", name, ((x, y), (text.right, y)), "main", 1.3))
 
 
 def _legend(drawing: Drawing, kinds: Sequence[str], bay: Bay) -> None:
