@@ -1,0 +1,146 @@
+"""The staged form: stem, a table of stages, head, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from archspec.compiler.expand.blocks import Place, expand_block
+from archspec.compiler.expand.builder import Builder, Signal
+from archspec.compiler.expand.drop_path import drop_paths
+from archspec.compiler.expand.memo import Memo
+from archspec.compiler.expand.paths import Paths, scope_at
+from archspec.compiler.expand.shortcuts import Shortcuts, spans_of
+from archspec.compiler.expand.skips import STEM, skip_edges
+from archspec.compiler.expand.table import Row, stage_table
+from archspec.language.items import Path
+from archspec.language.spec import Spec
+from archspec.ops import Operator
+from archspec.syntax import limits
+from archspec.syntax.errors import Problem, suggest
+
+
+class Staged:
+    """One expansion of the staged form. With a memo, parts that it has met before come from it."""
+
+    def __init__(self, spec: Spec, builder: Builder, paths: Paths, memo: Memo | None) -> None:
+        self.spec, self.document, self.builder, self.paths = spec, spec.document, builder, paths
+        self.memo = memo
+        self.kinds: dict[str, str] = {}
+        self.notes: list[Problem] = []
+
+    def expand(self, start: Signal) -> Signal:
+        """The network's last signal."""
+        rows = self._rows(start)
+        signal = self._path(self.document.stem, start, "stem")
+        if rows is not None:
+            signal = self._stages(self._truncated(rows), signal)
+        if self.document.until is not None:
+            return signal
+        return self._path(self.document.head, signal, "head")
+
+    def _path(self, path: Path, start: Signal, name: str) -> Signal:
+        """The stem or the head."""
+        run = partial(self.paths.run, path, [start], name, scope_at(self.spec.params, start), where=name)
+        return run() if self.memo is None else self.memo.part(self.builder, name, [("start", start)], run)
+
+    def _rows(self, start: Signal) -> list[Row] | None:
+        """The table of stages; None, having told what needs it, if the spec has none."""
+        epoch = self.memo.start(self.spec.params) if self.memo else 0
+        if self.document.stages is None:
+            for name in ("levels", "skips", "drop_path", "until"):
+                if getattr(self.document, name):
+                    span = self.spec.data.key_spans.get(name)
+                    self.builder.problems.add(f"`{name}` needs stages", span, hint="this spec has none: remove it")
+            return None
+        if self.memo and epoch in self.memo.rows:
+            return self.memo.rows[epoch]
+        rank = len(start.shape) - 1 if start else None
+        rows = stage_table(self.document.stages, self.spec.params, self.builder.problems, rank)
+        if self.memo and not self.builder.problems:
+            self.memo.rows[epoch] = rows
+        return rows
+
+    def _truncated(self, rows: list[Row]) -> list[tuple[Row, int]]:
+        """Each stage with how many of its blocks are kept: all, unless `until` cuts the network off."""
+        kept = [(row, row.count) for row in rows]
+        until = self.document.until
+        if until is None or not rows:
+            return kept
+        stage, _, block = until.partition(".")
+        for i, (row, count) in enumerate(kept):
+            if stage == f"stage{row.number}" and (not block or (block.isdecimal() and int(block) < count)):
+                return [*kept[:i], (row, int(block) + 1 if block else count)]
+        known = [f"stage{row.number}" for row in rows]
+        value = self.spec.data.get("until")
+        hint = suggest(until, known)
+        message = f"until: there is no stage or block '{until[:60]}'"
+        self.builder.problems.add(message, value.span if value else None, hint=hint)
+        return kept
+
+    def _stages(self, rows: Sequence[tuple[Row, int]], signal: Signal) -> Signal:
+        addresses = [[f"stage{row.number}.{i}" for i in range(count)] for row, count in rows]
+        shortcuts = self._shortcuts(rows, addresses)
+        blocks = [address for stage in addresses for address in stage]
+        drop = drop_paths(self.document.drop_path, blocks, self.spec.params, self.builder)
+        shortcuts.signals[STEM] = signal
+        for row, count in rows:
+            scope = {**self.spec.params, **row.columns, "stage": row.number, "stages": row.stages, "count": row.count}
+            place = f"stage{row.number}.enter"
+            signal = self.paths.run(row.enter, [signal], place, scope_at(scope, signal), where=place)
+            shortcuts.signals[place] = signal
+            for index in range(count):
+                address = f"stage{row.number}.{index}"
+                if address in shortcuts.starts:
+                    shortcuts.signals[f"input of {address}"] = signal
+                signal = shortcuts.widened(address, signal)
+                signal = self._block(row, index, scope, signal, shortcuts, drop.get(address))
+                shortcuts.signals[address] = signal
+        return signal
+
+    def _shortcuts(self, rows: Sequence[tuple[Row, int]], addresses: Sequence[Sequence[str]]) -> Shortcuts:
+        """The levels and skips over all blocks. Raises `SpecError` where the table or they are wrong."""
+        document, spec, problems = self.document, self.spec, self.builder.problems
+        before = len(problems)
+        if sum(count for _, count in rows) > limits.MAX_OPERATORS:
+            span = document.stages.repeat.span if document.stages else None
+            problems.add(f"the stages have more than {limits.MAX_OPERATORS:,} blocks in all", span)
+            problems.check()
+        spans = spans_of(document.levels, [count for _, count in rows], spec.params, self.builder)
+        entered = {f"stage{row.number}.enter" for row, _ in rows if row.enter.items}
+        edges = skip_edges(document.skips, addresses, entered, spec.params, spec.rules, problems, self.notes)
+        if not rows or len(problems) > before:
+            problems.check()
+        blocks = [address for stage in addresses for address in stage]
+        return Shortcuts(blocks, document.levels, spans, edges, spec.params, self.builder, self.paths)
+
+    def _block(
+        self, row: Row, index: int, scope: Mapping[str, Any], signal: Signal, shortcuts: Shortcuts,
+        drop_path: Operator | None,
+    ) -> Signal:  # fmt: skip
+        """The signal after the block at a position of a stage."""
+        address, name = f"stage{row.number}.{index}", row.block(index)
+        if name is None:
+            blocks = f"{row.count} block{'s' * (row.count > 1)}"
+            message = f"stage {row.number} has {blocks}, and no block is named for position {index}"
+            hint = "name `only` for a stage of one block, `middle` for the others"
+            self.builder.tell(row.blocks, message, row.blocks.span, address, hint)
+            return None
+        if name not in self.document.blocks:  # told by check_references
+            return None
+        self.kinds[address] = name
+        block = self.document.blocks[name]
+        stride = row.columns["stride"] if index == 0 else 1
+        local = {
+            **scope, "index": index, "first": index == 0, "last": index == row.count - 1, "stride": stride,
+            "downsampled": max(stride) > 1 if isinstance(stride, list) else stride > 1,
+        }  # fmt: skip
+        place = Place(address, block, local, drop_path, block.span)
+        joining = shortcuts.joining(address)
+        joiner = partial(shortcuts.joined, address=address) if joining else None
+        run = partial(expand_block, place, signal, self.paths, self.builder, joiner)
+        if self.memo is None:
+            return run()
+        read = [((join.prefix, id(join.path)), shortcuts.signals[join.source]) for join in joining]
+        return self.memo.part(self.builder, address, [("start", signal), *read], run)
