@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import pytest
+
 TINY = """\
 archspec: 1
 name: tiny
@@ -104,3 +109,17 @@ class Block(nn.Module):
     def forward(self, x):
         return relu(self.bn(self.conv(x)) + x)
 """
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with the networks in it; what it makes importable goes with it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for module in ("tiny_layers", "kit", "kit.inner", "kit.inner.net", "kit.inner.parts"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    for name, text in {"tiny": TINY, "several": SEVERAL, "one": ONE}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    (tmp_path / "hand.py").write_text(HAND)
+    (tmp_path / "tiny_layers.py").write_text(LAYERS)
+    return tmp_path

@@ -1,4 +1,4 @@
-"""Every spec in tests/invalid says what is wrong with it in its first lines; this holds the messages to it.
+"""Every spec in tests/language/invalid says what is wrong with it in its first lines; this holds the messages to it.
 
 `# error: LINE:COLUMN: text` is a problem at that place of the file (or of another: `FILE:LINE:COLUMN:`) whose address
 and message have that text; a `# hint: text` after it is in its hint.

@@ -1,0 +1,3 @@
+from bench_specs import folder
+
+__all__ = ["folder"]
