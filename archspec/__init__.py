@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from archspec.compiler.lower import Network
     from archspec.execution.compiled import CompileError
     from archspec.execution.probe import Probe
-    from archspec.execution.step import TrainingStep
+    from archspec.training.step import TrainingStep
 
 __all__ = [
     "Analysis", "Architectures", "CompileError", "Difference", "EngineError", "Figure", "FigureError", "Graph",
@@ -61,7 +61,7 @@ _LATER = {
     "FigureError": "archspec.compiler.figures",
     "Network": "archspec.compiler.lower",
     "Probe": "archspec.execution.probe",
-    "TrainingStep": "archspec.execution.step",
+    "TrainingStep": "archspec.training.step",
 }
 """Where the names are that need torch, or the drawing of figures."""
 

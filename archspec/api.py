@@ -164,7 +164,7 @@ def optimize(model: Model | Network, **overrides: Any) -> Graph | Network:
         from archspec.compiler.rewrite.optimize import optimize as optimized
 
         return optimized(expand(model, **overrides)).graph
-    from archspec.execution.fold import fold
+    from archspec.weights.fold import fold
 
     _no_overrides(overrides, "a network")
     return fold(model)

@@ -7,26 +7,18 @@ without checkpointing.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 from typing import Any
 
-from measure import interleaved, keep_memory, ratio, report, show
+from measure import arguments, interleaved, keep_memory, ratio, report, show
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spec", default="cifar_iresnet1001")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--mode", nargs="+", choices=["eager", "regional", "whole"], default=["eager", "regional"])
+    modes = ("eager", "regional", "whole")
+    parser = arguments(__doc__, spec="cifar_iresnet1001", batch=8, rounds=9, modes=modes)
     parser.add_argument("--blocks", type=int, nargs="*", default=[], help="also regions of so many blocks")
     parser.add_argument("--budget", type=float, nargs="*", default=[], help="also of so much of their activations kept")
-    parser.add_argument("--threads", type=int, default=0, help="torch's threads; 0 leaves its own choice")
-    parser.add_argument("--cpu-time", action="store_true", help="count the process's time: for a busy machine")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     keep_memory()
 

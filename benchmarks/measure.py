@@ -6,6 +6,7 @@ import json
 import statistics
 import sys
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,21 @@ from archspec.bench.process import keep_memory as keep_memory
 from archspec.bench.spread import speedup
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # for `reference`, the hand-written networks
+
+
+def arguments(about: str | None, *, spec: str, batch: int, rounds: int, modes: Sequence[str]) -> ArgumentParser:
+    """The options of the benchmarks of training steps, with each one's own defaults; `modes` are of archspec.compile,
+    and the first two run unless others are asked for."""
+    parser = ArgumentParser(description=about, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--spec", default=spec)
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--mode", nargs="+", choices=modes, default=list(modes[:2]))
+    parser.add_argument("--threads", type=int, default=0, help="torch's threads; 0 leaves its own choice")
+    parser.add_argument("--cpu-time", action="store_true", help="count the process's time: for a busy machine")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", action="store_true")
+    return parser
 
 
 def interleaved(

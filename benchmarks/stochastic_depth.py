@@ -7,23 +7,14 @@ figures are of many draws; eager, and compiled by region.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 
-from measure import interleaved, keep_memory, ratio, report, show
+from measure import arguments, interleaved, keep_memory, ratio, report, show
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spec", default="cifar_resnet110")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=31)
-    parser.add_argument("--mode", nargs="+", choices=["eager", "regional"], default=["eager", "regional"])
-    parser.add_argument("--threads", type=int, default=0, help="torch's threads; 0 leaves its own choice")
-    parser.add_argument("--cpu-time", action="store_true", help="count the process's time: for a busy machine")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", action="store_true")
+    parser = arguments(__doc__, spec="cifar_resnet110", batch=32, rounds=31, modes=("eager", "regional"))
     options = parser.parse_args()
     keep_memory()
 

@@ -5,7 +5,7 @@ initialisation: small is good, and without shortcuts it is hopeless.
 """
 
 import archspec
-from archspec.research import Space, probe
+from archspec.research import Space
 from archspec.topologies import rule
 
 space = Space(
@@ -22,7 +22,7 @@ space = Space(
 
 def score(spec: archspec.Spec) -> float:
     """Orders of magnitude that the gradient spans."""
-    return probe(spec, batch=2, size=(16, 16)).gradient_span
+    return archspec.probe(spec, batch=2, size=(16, 16)).gradient_span
 
 
 print(f"without skips           {score(archspec.load('cifar_plain56')):.2f} orders of magnitude")

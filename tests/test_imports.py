@@ -27,6 +27,8 @@ LAYERS = (
     "archspec.compiler.pipeline",
     "archspec.compiler.figures",
     "archspec.execution",
+    "archspec.training",
+    "archspec.weights",
     "archspec.api",
     "archspec",
     "archspec.research",

@@ -6,7 +6,7 @@ the layer's weights can take it up, and the result is exact (but for rounding). 
 that reads it and pads: the zeros of the border are not shifted. Dropout, `identity` and stochastic depth that rescales
 give what they read.
 
-This is the part that needs no weights; archspec.execution.fold follows it with those of a network.
+This is the part that needs no weights; archspec.weights.fold follows it with those of a network.
 """
 
 from __future__ import annotations

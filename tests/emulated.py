@@ -6,13 +6,17 @@ constants, and replaying repeats the operators on the memory they were recorded 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from archspec.execution import recorder
 
 T = TypeVar("T")
 STATISTICS = (3, 4)  # of native_batch_norm, whose schema hides that it writes to them
@@ -115,3 +119,16 @@ class Tape(TorchDispatchMode):
 def _place(tensor: Tensor) -> int:
     """The address of a tensor's memory."""
     return tensor.untyped_storage().data_ptr()
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> type[Recorder]:
+    """Emulated CUDA graphs, in the place of real ones; capturable optimizers work on the CPU."""
+
+    class Fresh(Recorder):
+        made: list[Recorder] = []  # noqa: RUF012
+
+    monkeypatch.setattr(recorder, "Recorder", Fresh)
+    adam = sys.modules["torch.optim.adam"]  # torch.optim hides the module
+    monkeypatch.setattr(adam, "_get_capturable_supported_devices", lambda *args: ["cpu", "cuda"])
+    return Fresh

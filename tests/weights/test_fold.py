@@ -22,8 +22,8 @@ import archspec
 from archspec.compiler.emit import emit
 from archspec.compiler.lower import blocks
 from archspec.compiler.lower.layers import DropPath
-from archspec.execution.fold import fold
 from archspec.language import zoo
+from archspec.weights.fold import fold
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,1 @@
+"""Training a built network: the step, eager, compiled or captured."""

@@ -1,0 +1,3 @@
+from emulated import graphs
+
+__all__ = ["graphs"]
