@@ -126,7 +126,7 @@ def _described(field: FieldInfo) -> str:
 
 def standard() -> str:
     """The predefined paths."""
-    text = (ROOT / "archspec" / "standard.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "archspec" / "language" / "standard.yaml").read_text(encoding="utf-8")
     return f"<!-- not run -->\n```yaml\n{text[text.index('paths:') :]}```\n"
 
 

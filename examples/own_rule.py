@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import archspec
-from archspec.language.spec import from_source
-from archspec.syntax.errors import Source
 from archspec.topologies import STANDARD
 
 
@@ -32,7 +30,7 @@ RULES = STANDARD.with_rule("powers", powers)
 
 print(f"{'network':<14} {'skips':>5} {'parameters':>11} {'MACs':>12}")
 for base in (2, 3, 6):
-    spec = from_source(Source("own_rule", SPEC.format(base=base)), rules=RULES)
+    spec = archspec.loads(SPEC.format(base=base), rules=RULES)
     graph = archspec.expand(spec)
     skips = {node.unit for node in graph if node.unit.startswith("skips.")}
     joins = sum(len(node.inputs) - 2 for node in graph if node.op.key == "add")

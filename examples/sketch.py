@@ -1,12 +1,9 @@
 """From a sketch to a training step: a topology drawn by hand, its figure, and a few steps on made-up data."""
 
-from pathlib import Path
-
 import torch
 
 import archspec
 from archspec import define, op
-from archspec.compiler.figures import Options, write_figure
 from archspec.topologies import edge, rule
 
 sketch = define(
@@ -31,11 +28,11 @@ sketch = define(
 )  # fmt: skip
 print(sketch.to_yaml())
 
-analysis = archspec.analyze(archspec.expand(sketch))
+analysis = archspec.analyze(sketch)
 print(f"{analysis.graph.params:,} parameters, {analysis.graph.macs:,} MACs, {analysis.paths:,} paths")
 print(f"{analysis.levels} shortcuts one over another, {analysis.layers.shortest} weight layers on the shortest path\n")
 
-write_figure([analysis.graph], Path("sketch.svg"), Options())
+archspec.render(sketch, "sketch.svg")
 print("drawn in sketch.svg\n")
 
 torch.manual_seed(0)
