@@ -28,10 +28,7 @@ from archspec.api import (
     summarize,
     table,
 )  # fmt: skip
-from archspec.compiler.analysis.analyze import Analysis
-from archspec.compiler.analysis.architecture import Architectures
 from archspec.compiler.analysis.claims import Report
-from archspec.compiler.analysis.difference import Difference
 from archspec.compiler.analysis.summary import Summary
 from archspec.graph import Graph, Node
 from archspec.language.define import define, op
@@ -41,6 +38,9 @@ from archspec.syntax.errors import Problem, Span, SpecError
 from archspec.version import __version__
 
 if TYPE_CHECKING:
+    from archspec.compiler.analysis.analyze import Analysis
+    from archspec.compiler.analysis.architecture import Architectures
+    from archspec.compiler.analysis.difference import Difference
     from archspec.compiler.figures import EngineError, Figure, FigureError
     from archspec.compiler.lower import Network
     from archspec.execution.compiled import CompileError
@@ -55,6 +55,9 @@ __all__ = [
 ]  # fmt: skip
 
 _LATER = {
+    "Analysis": "archspec.compiler.analysis.analyze",
+    "Architectures": "archspec.compiler.analysis.architecture",
+    "Difference": "archspec.compiler.analysis.difference",
     "CompileError": "archspec.execution.compiled",
     "EngineError": "archspec.compiler.figures",
     "Figure": "archspec.compiler.figures",
@@ -63,7 +66,7 @@ _LATER = {
     "Probe": "archspec.execution.probe",
     "TrainingStep": "archspec.training.step",
 }
-"""Where the names are that need torch, or the drawing of figures."""
+"""Where the names are that few programs need, or that need torch."""
 
 
 def _drawing(value: Any) -> dict[str, str]:

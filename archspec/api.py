@@ -2,7 +2,7 @@
 
 A network may be given as a `Spec`, as a `Graph`, by its name in the zoo or as a .yaml file; where it is a name or a
 file, keywords that are no options of the verb are `load`'s: params by name (`summarize("wrn28_10", k=2)`), dotted keys
-for the rest, `trust` and `rules`. Importing this does not import torch.
+for the rest, `trust` and `rules`. Importing this imports neither torch nor what few verbs need.
 """
 
 from __future__ import annotations
@@ -12,12 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from archspec.compiler.analysis.analyze import Analysis
-from archspec.compiler.analysis.analyze import analyze as analyze_graph
-from archspec.compiler.analysis.architecture import Architectures
 from archspec.compiler.analysis.claims import Report, prove
-from archspec.compiler.analysis.difference import Difference, difference
-from archspec.compiler.analysis.signature import signature as signature_of
 from archspec.compiler.analysis.summary import Summary
 from archspec.compiler.analysis.summary import summarize as summarize_graph
 from archspec.compiler.pipeline import graph_of, network_of
@@ -31,6 +26,9 @@ from archspec.topologies import STANDARD, Rules
 if TYPE_CHECKING:
     import torch
 
+    from archspec.compiler.analysis.analyze import Analysis
+    from archspec.compiler.analysis.architecture import Architectures
+    from archspec.compiler.analysis.difference import Difference
     from archspec.compiler.figures.figure import Figure
     from archspec.compiler.figures.options import Detail, Theme
     from archspec.compiler.lower import Granularity, Network
@@ -192,7 +190,9 @@ def analyze(model: Model, **overrides: Any) -> Analysis:
 
     Raises `SpecError` for a bad spec.
     """
-    return analyze_graph(expand(model, **overrides))
+    from archspec.compiler.analysis.analyze import analyze as analyzed
+
+    return analyzed(expand(model, **overrides))
 
 
 def signature(model: Model, **overrides: Any) -> str:
@@ -201,7 +201,9 @@ def signature(model: Model, **overrides: Any) -> str:
 
     Raises `SpecError` for a bad spec.
     """
-    return signature_of(expand(model, **overrides))
+    from archspec.compiler.analysis.signature import signature as hashed
+
+    return hashed(expand(model, **overrides))
 
 
 def table(*models: Model, **overrides: Any) -> Architectures:
@@ -209,12 +211,16 @@ def table(*models: Model, **overrides: Any) -> Architectures:
 
     It prints as text; `.markdown()` and `.latex()` give the other forms. Raises `SpecError` for a bad spec.
     """
+    from archspec.compiler.analysis.architecture import Architectures
+
     return Architectures(tuple(summarize(model, **overrides) for model in models))
 
 
 def diff(one: Model, other: Model, **overrides: Any) -> Difference:
     """What changed from one network to another: in the language if both are specs, in the blocks, in the wiring, in
     figures. Overrides hold for both. Raises `SpecError` for a bad spec."""
+    from archspec.compiler.analysis.difference import difference
+
     before, after = _given(one, overrides), _given(other, overrides)
     documents = (before.data, after.data) if isinstance(before, Spec) and isinstance(after, Spec) else None
     return difference(graph_of(before), graph_of(after), documents)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspec.compiler.analysis.training_text import ITEM_BYTES, training_data, training_lines
-from archspec.report.numbers import size_of
+from archspec.report.numbers import ITEM_BYTES, size_of
 
 if TYPE_CHECKING:
     from archspec.graph import Graph
@@ -62,6 +61,7 @@ class Training:
         from archspec.compiler.analysis.checkpoints import auto
         from archspec.compiler.analysis.segments import every
         from archspec.compiler.analysis.training import training_memory
+        from archspec.compiler.analysis.training_text import training_data, training_lines
 
         size = ITEM_BYTES[self.dtype]
         segments = None

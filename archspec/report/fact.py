@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from html import escape
 from itertools import groupby
 
 from archspec.report.table import Table
@@ -21,6 +20,8 @@ class Fact(ABC):
         return "\n".join(part.text() if isinstance(part, Table) else part for part in self.report())
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         told = []
         for tabular, parts in groupby(self.report(), key=lambda part: isinstance(part, Table)):
             if tabular:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
+"""Bytes of a number of each type."""
 _UNITS = {"": 1, "b": 1, **{f"{name}ib": 2 ** (10 * i) for i, name in enumerate("kmgt", start=1)}}
 _UNITS |= {f"{name}b": 10 ** (3 * i) for i, name in enumerate("kmgt", start=1)}
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -73,13 +72,15 @@ class Table:
 
     def html(self) -> str:
         """An HTML table."""
+        from html import escape
+
         head = "".join(f"<th>{escape(name)}</th>" for name in self.header)
-        rows = "".join(f"<tr>{self._cells(row)}</tr>" for row in self.lines)
+        rows = "".join(f"<tr>{self._cells(row, escape)}</tr>" for row in self.lines)
         return (
             f"<table><caption>{escape(self.title)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
-    def _cells(self, row: Sequence[str]) -> str:
+    def _cells(self, row: Sequence[str], escape: Callable[[str], str]) -> str:
         return "".join(
             f'<td style="text-align:{"right" if name in _FIGURES else "left"}">{escape(cell)}</td>'
             for name, cell in zip(self.header, row, strict=True)

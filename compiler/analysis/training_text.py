@@ -11,9 +11,6 @@ from archspec.compiler.analysis.training import TrainingMemory
 from archspec.graph import Graph
 from archspec.report.numbers import size_text
 
-ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
-"""Bytes of a number."""
-
 
 def training_lines(
     graph: Graph, memory: TrainingMemory, dtype: str, segments: Sequence[Segment] | None
