@@ -17,6 +17,7 @@ from archspec.compiler.lower.running import Mode
 from archspec.execution.device import DTYPES, pick_device
 from archspec.execution.forward import Run, run_forward
 from archspec.graph import Graph
+from archspec.syntax.escape import remark
 
 Working = Callable[[str], AbstractContextManager[None]]
 
@@ -116,7 +117,7 @@ def generated_code(graph: Graph) -> str:
     classes: dict[type[Block], list[str]] = {}
     for address, block in blocks(network).items():
         classes.setdefault(type(block), []).append(address)
-    parts = [f"# {graph.name}\n{network.code.strip()}\n"]
+    parts = [f"# {remark(graph.name)}\n{network.code.strip()}\n"]
     for cls, addresses in classes.items():
         code = _printed(cls.fx_graph)
         if cls.bypass_graph is not None:

@@ -10,6 +10,7 @@ from archspec.compiler.analysis.outline import Plan, Reference, Step, Unit
 from archspec.compiler.emit.calls import ATOM, IDENTITY, Globals, Names, as_layers, constructor, expression, written
 from archspec.compiler.emit.text import Expression, Nest, Piece, laid_out
 from archspec.ops import FunctionCall, ModuleCall
+from archspec.syntax.escape import is_identifier, quoted
 
 Tree: TypeAlias = "dict[str, Expression | Tree]"
 """Modules by name; a dict is a container."""
@@ -46,7 +47,7 @@ class Use:
     @property
     def sequential(self) -> bool:
         """Whether it may stand in an nn.Sequential."""
-        if self.local in CONTAINER_ATTRIBUTES or self.local.isdigit():
+        if self.local in CONTAINER_ATTRIBUTES or not is_identifier(self.local):
             return False
         call = self.step.call
         return isinstance(call, ModuleCall) or (len(self.operands) == 1 and as_layers("", call, {}) is not None)
@@ -137,7 +138,7 @@ class Body:
     def plant(self, address: str, expression: Expression) -> None:
         """Puts a module at its address."""
         first, *rest = address.split(".")
-        if first.isdigit() or any(part in CONTAINER_ATTRIBUTES for part in rest):
+        if not attribute(first) or any(part in CONTAINER_ATTRIBUTES for part in rest):
             self.odd.add(first)
         *parents, last = first, *rest
         tree = self.tree
@@ -165,15 +166,15 @@ class Body:
             return f"{self.reach(path)}.{local}"
         first, *rest = address.split(".")
         if first in self.odd:
-            return f'self.get_submodule("{address}")'
-        return f"self.{first}" + "".join(f'["{part}"]' for part in rest)
+            return f"self.get_submodule({quoted(address)})"
+        return f"self.{first}" + "".join(f"[{quoted(part)}]" for part in rest)
 
     def module_lines(self, indent: int) -> list[str]:
         """The statements of the constructor that make the modules."""
         lines = [f"{' ' * indent}self.{name} = {name}" for name in self.kept]
         for name, node in self.tree.items():
             if name in self.odd:
-                lines += _odd_lines("self", name, node, indent)
+                lines += _odd_lines("", name, node, indent)
             else:
                 lines += laid_out(f"self.{name} = ", _container(node), "", indent)
             if name in self.late:
@@ -257,6 +258,11 @@ def self_filled(call: ModuleCall) -> bool:
     return call.opaque and (package != "torch.nn" or name in ("Conv2d", "Conv3d", "Linear"))
 
 
+def attribute(name: str) -> bool:
+    """Whether `self.name = ...` gives a module that name: a class changes names of two underscores."""
+    return is_identifier(name) and not name.startswith("__")
+
+
 def variable(address: str) -> str:
     """What a value is called that the module at an address gives."""
     first, _, rest = address.partition(".")
@@ -268,15 +274,18 @@ def variable(address: str) -> str:
 def _container(node: Expression | Tree) -> Expression:
     if not isinstance(node, dict):
         return node
-    return Nest("nn.ModuleDict({", tuple((f'"{name}": ', _container(below)) for name, below in node.items()), "})")
+    return Nest(
+        "nn.ModuleDict({", tuple((f"{quoted(name)}: ", _container(below)) for name, below in node.items()), "})"
+    )
 
 
-def _odd_lines(parent: str, name: str, node: Expression | Tree, indent: int) -> list[str]:
+def _odd_lines(path: str, name: str, node: Expression | Tree, indent: int) -> list[str]:
     """Modules whose names no container of torch takes as keys."""
+    parent = f"self.get_submodule({quoted(path)})" if path else "self"
+    start = f"{parent}.add_module({quoted(name)}, "
     if not isinstance(node, dict):
-        return laid_out(f'{parent}.add_module("{name}", ', node, ")", indent)
-    lines = laid_out(f'{parent}.add_module("{name}", ', "nn.Module()", ")", indent)
-    own = f'{parent[:-2]}.{name}")' if parent.endswith('")') else f'self.get_submodule("{name}")'
+        return laid_out(start, node, ")", indent)
+    lines = laid_out(start, "nn.Module()", ")", indent)
     for child, below in node.items():
-        lines += _odd_lines(own, child, below, indent)
+        lines += _odd_lines(f"{path}.{name}" if path else name, child, below, indent)
     return lines

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from archspec.ops import Call, FunctionCall, ModuleCall, Operand
+from archspec.syntax.escape import identifier, is_identifier, quoted
 
 Hole: TypeAlias = str
 """A number in a call that may differ between siblings: the argument's name, or its place as in `1.5`."""
@@ -53,8 +55,9 @@ class Globals:
     def __init__(self) -> None:
         self._taken = {
             "torch", "nn", "F", "Tensor", "OrderedDict", "Network", "init_weights", "keep_init", "draw_gates", "stage",
-            "self", "block", *layer_sources(), *layer_imports(),
+            "self", "block", "import_module", *layer_sources(), *layer_imports(),
         }  # fmt: skip
+        self._numbers: dict[str, int] = {}
         self.layers: set[str] = set()
         self.foreign: dict[str, str] = {}
 
@@ -62,13 +65,20 @@ class Globals:
         return name in self._taken
 
     def claim(self, name: str) -> str:
-        """A name like this one that nothing else has."""
-        unique, number = name, 1
-        while unique in self._taken:
+        """A name like this one that nothing else has; kinds by the thousand may be called the same."""
+        name = identifier(name, otherwise="Block")
+        number = self._numbers.get(name, 0) + 1
+        while (unique := name if number == 1 else f"{name}{number}") in self._taken:
             number += 1
-            unique = f"{name}{number}"
+        self._numbers[name] = number
         self._taken.add(unique)
         return unique
+
+    def foresee(self, calls: Iterable[Call]) -> None:
+        """Claims the names of all that is imported, before anything else is named."""
+        for call in calls:
+            if isinstance(call, ModuleCall) and call.opaque:
+                self.name(call.target)
 
     def name(self, target: str) -> str:
         """How the file calls a class or function, by its dotted name."""
@@ -76,7 +86,7 @@ class Globals:
         if target.startswith(_LAYERS):
             self.layers.add(last)
             return last
-        if package == "torch.nn":
+        if package == "torch.nn" and is_identifier(last):
             return f"nn.{last}"
         if target.startswith(_FUNCTIONAL):
             return f"F.{last}"
@@ -112,7 +122,9 @@ def layer_imports() -> dict[str, str]:
 def written(value: Any) -> str:
     """A constant as Python writes it, with double quotes."""
     if isinstance(value, str):
-        return '"' + repr(value)[1:-1].replace('"', '\\"').replace("\\'", "'") + '"'
+        return quoted(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
     if isinstance(value, tuple):
         return f"({', '.join(map(written, value))}{',' * (len(value) == 1)})"
     return repr(value)
@@ -164,7 +176,10 @@ def constructor(call: ModuleCall, names: Names, known: Globals) -> str:
     positional = () if call.opaque else _POSITIONAL
     unsaid = () if call.opaque else _UNSAID
     ordered = sorted(arguments.items(), key=lambda pair: _ORDER.get(pair[0], 0))
-    texts = [text if name in positional else f"{name}={text}" for name, text in ordered if (name, text) not in unsaid]
+    texts = [
+        text if name in positional else f"{name}={text}" if is_identifier(name) else f"**{{{quoted(name)}: {text}}}"
+        for name, text in ordered if (name, text) not in unsaid
+    ]  # fmt: skip
     return f"{known.name(call.target)}({', '.join(texts)})"
 
 

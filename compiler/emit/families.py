@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 from archspec.compiler.analysis.outline import Plan, Reference, Unit
 from archspec.compiler.emit.calls import Globals, form, holes
 from archspec.ops import ModuleCall
+from archspec.syntax.escape import identifier
+from archspec.syntax.names import MODULE_ATTRIBUTES
 
 MOST_PARAMETERS = 6
 """With more numbers that differ, each plan has a class of its own."""
@@ -75,9 +77,9 @@ def families(units: Iterable[Unit], known: Globals) -> dict[str, Instance]:
     found: dict[str, Instance] = {}
     kinds: dict[str, Family] = {}
     for group in similar.values():
-        whole = _family(group, plans)
+        whole = _family(group, plans, known)
         many = len(whole.parameters) > MOST_PARAMETERS and len(group) > 1
-        for family in [_family([plan], plans) for plan in group] if many else [whole]:
+        for family in [_family([plan], plans, known) for plan in group] if many else [whole]:
             label = _class_name(family.plans[0].label)
             family.name = known.claim(label)
             family.without = _difference(family, kinds.setdefault(label, family))
@@ -94,7 +96,7 @@ def _instances(family: Family) -> Iterable[tuple[str, Instance]]:
 
 
 def _class_name(label: str) -> str:
-    name = "".join(word[0].upper() + word[1:] for word in label.split("_") if word)
+    name = "".join(word[0].upper() + word[1:] for word in identifier(label, otherwise="block").split("_") if word)
     return {"": "Block", "Stage": "Block", "Levels": "Level", "Skips": "Skip"}.get(name, name)
 
 
@@ -111,15 +113,16 @@ def _difference(family: Family, other: Family) -> str:
     return f"as {other.name}, {' and '.join(words)}"
 
 
-def _family(plans: list[Plan], members: dict[Plan, list[tuple[int, Unit]]]) -> Family:
+def _family(plans: list[Plan], members: dict[Plan, list[tuple[int, Unit]]], known: Globals) -> Family:
     """A family of plans of one form: finds what differs among them, and names it."""
     units = heapq.merge(*(members[plan] for plan in plans), key=lambda pair: pair[0])
     family = Family(plans, [unit for _, unit in units])
-    taken = {step.name.partition(".")[0]: 1 for step in plans[0].steps}
+    taken = {"super", *MODULE_ATTRIBUTES, *(step.name.partition(".")[0] for step in plans[0].steps)}
 
     def unique(name: str) -> str:
-        taken[name] = taken.get(name, 0) + 1
-        return name if taken[name] == 1 else f"{name}{taken[name]}"
+        name = identifier(f"{name}_value" if name in known else name, taken)
+        taken.add(name)
+        return name
 
     read, given = _ends(plans[0])
     ranked = []

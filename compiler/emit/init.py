@@ -11,6 +11,7 @@ from archspec.compiler.emit.network import Layout
 from archspec.graph import Graph
 from archspec.language.schema import Filling
 from archspec.ops import ModuleCall
+from archspec.syntax.escape import is_identifier, quoted
 
 _WORDS = {
     "he_normal": "He normal", "he_uniform": "He uniform", "xavier_normal": "Xavier normal",
@@ -100,6 +101,6 @@ def _fills(root: str, prefix: str, plan: Plan, alone: str = "") -> list[str]:
 
 
 def _place(root: str, address: str) -> str:
-    if any(part.isdigit() or part in CONTAINER_ATTRIBUTES for part in address.split(".")):
-        return f'{root}.get_submodule("{address}")'
+    if any(part in CONTAINER_ATTRIBUTES or not is_identifier(part) for part in address.split(".")):
+        return f"{root}.get_submodule({quoted(address)})"
     return f"{root}.{address}"

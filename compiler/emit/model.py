@@ -5,7 +5,6 @@ built network. Written for people: one class per kind of block, loops over block
 from __future__ import annotations
 
 import ast
-import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -18,6 +17,7 @@ from archspec.compiler.emit.init import init_lines
 from archspec.compiler.emit.network import Layout, NetworkBody
 from archspec.compiler.emit.text import LIMIT, broken, forward_lines, input_names
 from archspec.graph import Graph
+from archspec.syntax.escape import is_identifier, quoted, remark
 
 _STAGE = '''def stage(*blocks: nn.Module, enter: nn.Module) -> nn.Sequential:
     """Blocks under their numbers, in sequence after what is done on entering the stage."""
@@ -26,7 +26,7 @@ _KEEP_INIT = '''def keep_init(module: nn.Module) -> nn.Module:
     """Marks a module that fills its own parameters: init_weights leaves it alone."""
     module._keep_init = True
     return module'''
-_HELPERS = (("= stage(", _STAGE), ("keep_init(", _KEEP_INIT), ("draw_gates(", DRAW_GATES))
+_HELPERS = {"stage": _STAGE, "keep_init": _KEEP_INIT, "draw_gates": DRAW_GATES}
 _MODULES = {"torch": "import torch", "F": "import torch.nn.functional as F"}
 
 
@@ -38,6 +38,7 @@ def emit(graph: Graph) -> str:
     """
     known = Globals()
     layout = Layout(graph, outline(graph))
+    known.foresee(step.call for unit in layout.units for step in unit.plan.steps)
     instances = families(layout.classed, known)
     kinds = {id(each.family): each.family for each in instances.values()}
     body = NetworkBody(layout, instances, known)
@@ -46,8 +47,9 @@ def emit(graph: Graph) -> str:
     parts.append(_network_text(graph, body, known, bool(filling)))
     parts += ["\n".join(filling)] if filling else []
     text = "\n\n\n".join(parts)
+    used = _names(text)
     helpers = [source for name, source in layer_sources().items() if name in known.layers]
-    helpers += [source for mark, source in _HELPERS if mark in text]
+    helpers += [source for name, source in _HELPERS.items() if name in used]
     text = "\n\n\n".join([*helpers, text])
     return f"{_docstring(graph, bool(filling))}\n\n{_imports(text, known)}\n\n\n{text}\n"
 
@@ -56,29 +58,34 @@ def _docstring(graph: Graph, filled: bool) -> str:
     size = "x".join(map(str, graph.input.shape))
     counts = f"{graph.params:,} parameters, {graph.macs:,} MACs for an input of {size}"
     lines = [
-        f'"""{_plain(graph.name)}: {counts}.', "",
+        f'"""{remark(graph.name)[:50]}: {counts}.', "",
         "Written by archspec from a spec; needs torch alone. State dicts move freely between this network and the one",
         "that archspec builds.",
     ]  # fmt: skip
     return "\n".join([*lines, '"""'])
 
 
-def _plain(name: str) -> str:
-    """A name that cannot end a docstring or run over its line."""
-    return re.sub(r"[^\w .+-]", "_", name)[:50]
+def _names(text: str) -> set[str]:
+    """The names that a text uses by themselves, not as attributes."""
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
 
 
 def _imports(text: str, known: Globals) -> str:
-    names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    names = _names(text)
     used = {"OrderedDict": "collections", **layer_imports()}
     standard = sorted(f"from {used[name]} import {name}" for name in used if name in names and used[name] != "torch")
     froms = {"from torch import Tensor, nn"}
+    gotten = []
     for target, name in known.foreign.items():
         package, _, last = target.rpartition(".")
-        froms.add(f"from {package} import {last}" + (f" as {name}" if name != last else ""))
+        if all(map(is_identifier, target.split("."))):
+            froms.add(f"from {package} import {last}" + (f" as {name}" if name != last else ""))
+        else:  # a file may be called what no import statement says
+            gotten.append(f"{name} = getattr(import_module({quoted(package)}), {quoted(last)})")
+    standard = sorted([*standard, *(["from importlib import import_module"] if gotten else [])])
     groups = [
         ["from __future__ import annotations"] if known.layers else [], standard,
-        [*(_MODULES[name] for name in _MODULES if name in names), *sorted(froms)],
+        [*(_MODULES[name] for name in _MODULES if name in names), *sorted(froms)], sorted(gotten),
     ]  # fmt: skip
     return "\n\n".join("\n".join(group) for group in groups if group)
 
@@ -96,7 +103,7 @@ def _class_text(family: Family, known: Globals) -> str:
     several = "Tensor, ..." if len(outputs) > 3 else ", ".join(["Tensor"] * len(outputs))
     returned = "Tensor" if len(outputs) == 1 else f"tuple[{several}]"
     told = _addresses([unit.address for unit in family.units])
-    told += f": {family.without}" if family.without else ""
+    told = remark(told + (f": {family.without}" if family.without else ""))
     lines = [f"class {family.name}(nn.Module):", *_docstring_lines(f"{told}."), ""]
     modules = body.module_lines(8)
     if modules:
@@ -116,8 +123,8 @@ def _network_text(graph: Graph, body: NetworkBody, known: Globals, filled: bool)
     alone = len(outputs) == 1
     gives = "Tensor" if alone else "dict[str, Tensor]"
     shapes = [f"({', '.join(map(str, ('N', *each)))})" for each in graph.output_shapes().values()]
-    told = f"({shape}) -> {shapes[0]}" if alone else f"({shape}) -> {', '.join(outputs)}"
-    lines = ["class Network(nn.Module):", f'    """{_plain(graph.name)}: {told[:90]}."""', ""]
+    told = f"({shape}) -> {shapes[0]}" if alone else f"({shape}) -> {remark(', '.join(outputs))}"
+    lines = ["class Network(nn.Module):", f'    """{remark(graph.name)[:50]}: {told[:90]}."""', ""]
     modules = body.module_lines(8)
     if modules:
         lines += ["    def __init__(self) -> None:", "        super().__init__()", *modules]

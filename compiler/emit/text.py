@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import TypeAlias
 
 from archspec.compiler.emit.calls import ATOM, Render, Rendered
+from archspec.syntax.escape import identifier, quoted
 
 WIDTH = 110
 LIMIT = 120
@@ -78,7 +79,7 @@ def broken(line: str) -> list[str]:
         bracketed = re.fullmatch(r'[\w.\[\]"]*(\(.*\)|\{.*\})', value)
         line = f"{statement[1]}{start} {value if bracketed else f'({value})'}"
     pad = " " * (len(line) - len(line.lstrip()) + (8 if line.lstrip().startswith("def ") else 4))
-    masked = re.sub(r'"[^"]*"', lambda quoted: "_" * len(quoted[0]), line)
+    masked = re.sub(r'"(?:[^"\\]|\\.)*"', lambda quoted: "_" * len(quoted[0]), line)
     depths = list(accumulate((c in "([{") - (c in ")]}") for c in masked))
     spots = [m.end() for m in re.finditer(r", | (?=[+*] )|[(\[{](?=[^)\]}])", masked) if depths[m.end() - 1] > 0]
     lines, start = [], 0
@@ -132,7 +133,7 @@ def forward_lines(
         lines += [f"for block in {piece.loop}:", f"    {targets} = block({targets})"]
     texts = [scope.names[tree] if isinstance(tree, str) else _text(tree, scope.names)[0] for tree in returned]
     if isinstance(outputs, Mapping):
-        texts = ["{" + ", ".join(f'"{label}": {text}' for label, text in zip(outputs, texts, strict=True)) + "}"]
+        texts = ["{" + ", ".join(f"{quoted(label)}: {text}" for label, text in zip(outputs, texts, strict=True)) + "}"]
     return [*lines, f"return {', '.join(texts)}"]
 
 
@@ -212,7 +213,7 @@ class _Variables:
         self.names: dict[str, str] = {}
         self._holds: dict[str, str] = {}
         self._ending: Counter[int] = Counter()  # how many values are read last by each statement
-        self._alive, self._counted = 0, -1
+        self._alive, self._counted, self._at = 0, -1, 0
         for value, name in inputs.items():
             self._set(value, name)
 
@@ -221,6 +222,10 @@ class _Variables:
         self._holds[name] = value
         self._alive += 1
         self._ending[max(self._last.get(value, 0), self._counted + 1)] += 1
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a variable cannot be called so now."""
+        return name in self._reserved or not self._free(str(name), self._at)
 
     def _free(self, name: str, at: int) -> bool:
         return name not in self._holds or self._last.get(self._holds[name], -1) <= at
@@ -234,12 +239,8 @@ class _Variables:
             self._alive -= self._ending[self._counted]
         alone = main or not self._alive
         if not alone or not self._free("x", at) or self._last.get(value, at) > until:
-            base = re.sub(r"\W", "_", hint)[:LONGEST].rstrip("_")
-            base = f"{base}_value" if base in self._reserved or base == "x" else base
-            name, number = base, 1
-            while not self._free(name, at):
-                number += 1
-                name = f"{base}{number}"
+            name, self._at = identifier(hint[:LONGEST].rstrip("_")), at
+            name = identifier(f"{name}_value" if name in self._reserved or name == "x" else name, self)
         self._set(value, name)
         return name
 

@@ -10,7 +10,6 @@ import hashlib
 import linecache
 import re
 from collections.abc import Callable, Mapping, Sequence
-from keyword import iskeyword
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
@@ -20,6 +19,8 @@ from archspec.compiler.analysis.outline import Plan, Reference
 from archspec.compiler.lower.modules import target
 from archspec.compiler.rewrite.bypass import bypass
 from archspec.ops import FunctionCall, ModuleCall, Operand
+from archspec.syntax.escape import identifier as python_name
+from archspec.syntax.escape import quoted, terminal
 
 
 class Block(nn.Module):
@@ -58,7 +59,7 @@ def block_class(plan: Plan) -> type[Block]:
     if known is not None:
         return known
     digest = hashlib.sha256(repr((plan.steps, plan.inputs, plan.outputs)).encode()).hexdigest()[:8]
-    label = re.sub(r"\W", "_", plan.label) or "block"
+    label = python_name(plan.label, otherwise="block")
     graph = _plan_graph(plan)
     name = f"{label[0].upper()}{label[1:]}_{digest}"
     body: dict[str, Any] = {"plan": plan, "fx_graph": graph, "__module__": __name__, "__qualname__": name}
@@ -79,7 +80,7 @@ def _choice(name: str, dropping: str, inputs: int) -> Callable[..., Any]:
     """The forward of a unit whose step of the name `dropping` may drop its branch."""
     arguments, place = ", ".join(input_names(inputs)), "self"
     for part in dropping.split("."):
-        place = f"{place}.{part}" if part.isidentifier() and not iskeyword(part) else f'getattr({place}, "{part}")'
+        place = f"{place}.{part}" if python_name(part) == part else f"getattr({place}, {quoted(part)})"
     source = (
         f"def {name}(self, {arguments}):\n"
         f"    if {place}.dropped:\n"
@@ -148,7 +149,7 @@ def annotate(node: fx.Node, address: str, origin: str) -> None:
     node.meta["archspec"] = {"address": address, "source": origin}
     if origin:
         file, line, _ = origin.rsplit(":", 2) if origin.count(":") >= 2 else (origin, "1", "1")
-        node.stack_trace = f'  File "{file}", line {line}, in {address}\n'
+        node.stack_trace = f'  File "{terminal(file)}", line {line}, in {terminal(address)}\n'
 
 
 def function_of(graph: fx.Graph, name: str) -> Callable[..., Any]:

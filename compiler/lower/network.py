@@ -23,6 +23,7 @@ from archspec.compiler.lower.modules import Factory
 from archspec.compiler.lower.running import Execution
 from archspec.graph import Graph, Node
 from archspec.ops import ModuleCall
+from archspec.syntax.escape import identifier as python_name
 
 Granularity: TypeAlias = Literal["block", "op"]
 _Made: TypeAlias = dict[str, tuple[nn.Module, ModuleCall, tuple[tuple[str, float], ...]]]
@@ -153,7 +154,7 @@ def _network(graph: Graph, granularity: Granularity, root: nn.Module, units: lis
             emit_unit(top, graph, unit, values)
     outputs = {label: values[name] for label, name in graph.outputs.items()}
     top.output(next(iter(outputs.values())) if len(outputs) == 1 else outputs)
-    network = Network(root, top, class_name=_class_name(graph.name))
+    network = Network(root, top, class_name=python_name(graph.name, otherwise="Net"))
     network._modules.clear()  # which fx fills in the order of its nodes: parameters are to have one order for both
     network._modules.update(root._modules)
     network.meta["archspec"] = Architecture(graph, granularity, network.code)
@@ -161,12 +162,6 @@ def _network(graph: Graph, granularity: Granularity, root: nn.Module, units: lis
     if gates:
         network.register_forward_pre_hook(DrawGates(gates))
     return network
-
-
-def _class_name(name: str) -> str:
-    """A spec's name as the name of a class."""
-    words = "".join(c if c.isalnum() else "_" for c in name)
-    return words if words[0].isalpha() else f"Net_{words}"
 
 
 def _emit_node(top: fx.Graph, graph: Graph, node: Node, values: dict[str, fx.Node]) -> None:
