@@ -13,6 +13,7 @@ from archspec.compiler.emit import emit
 from archspec.compiler.figures import default_figure
 from archspec.graph import Graph
 from archspec.language.spec import Spec
+from archspec.syntax.escape import terminal_lines
 from archspec.syntax.source import Data, Map, Scalar, Seq
 
 
@@ -21,6 +22,9 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+_LAYOUT: dict[str, Any] = {"sort_keys": False, "default_flow_style": None, "width": 110}
 
 
 def _written(data: Data) -> Any:
@@ -43,7 +47,11 @@ def resolved_text(spec: Spec) -> str:
     if spec.overridden:
         order.pop("expect", None)
     kept = {key: value for key, value in order.items() if key != "extends" and value not in ({}, [])}
-    return yaml.dump(kept, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+    text: str = yaml.dump(kept, Dumper=_Dumper, **_LAYOUT, allow_unicode=True)
+    if text == terminal_lines(text):
+        return text
+    escaped: str = yaml.dump(kept, Dumper=_Dumper, **_LAYOUT)  # YAML's own escapes for what a terminal would obey
+    return escaped
 
 
 def _own(spec: Spec, name: str) -> bool:

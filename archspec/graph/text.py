@@ -8,6 +8,7 @@ from typing import Any
 
 from archspec.graph.node import Node
 from archspec.language.schema import Init
+from archspec.syntax.escape import quoted
 from archspec.syntax.values import show
 
 _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)\Z)[a-z_][a-z0-9_.-]*\Z", re.IGNORECASE | re.ASCII)
@@ -55,6 +56,4 @@ def _word(text: str) -> str:
     """A text as YAML, quoted where a reader could take it for something else."""
     if _PLAIN.match(text):
         return text
-    import yaml
-
-    return yaml.safe_dump(str(text), default_style='"', width=10**9).rstrip("\n")
+    return quoted(text)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from archspec.report.table import Table
+from archspec.syntax.escape import terminal_lines, xml
 
 
 class Fact(ABC):
@@ -17,17 +18,17 @@ class Fact(ABC):
         """What is told, in order: tables, and lines of text."""
 
     def __str__(self) -> str:
-        return "\n".join(part.text() if isinstance(part, Table) else part for part in self.report())
+        return "\n".join(part.text() if isinstance(part, Table) else terminal_lines(part) for part in self.report())
 
     def _repr_html_(self) -> str:
-        from html import escape
-
         told = []
         for tabular, parts in groupby(self.report(), key=lambda part: isinstance(part, Table)):
             if tabular:
                 told += [part.html() for part in parts if isinstance(part, Table)]
             else:
-                told.append("<pre>" + "\n".join(escape(str(part)) for part in parts) + "</pre>")
+                told.append(
+                    "<pre>" + "\n".join(xml(line) for part in parts for line in str(part).split("\n")) + "</pre>"
+                )
         return "\n".join(told)
 
 

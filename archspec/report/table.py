@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from archspec.syntax.escape import latex, markdown, terminal, xml
+
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
+    from rich.text import Text
 
-LATEX = {"×": r"$\times$", "·": r"$\cdot$", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "−": "$-$"}
-"""Characters that LaTeX writes otherwise."""
 _FIGURES = ("params", "MACs", "blocks")
 _LONG = ("layers", "reported error, %")
 
@@ -36,16 +37,20 @@ class Table:
 
         total = self.total
         table = RichTable(
-            title=self.title, title_justify="left", box=box.SIMPLE_HEAD, show_footer=total is not None, pad_edge=False
+            title=_cell(self.title, "table.title") if self.title else None,
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            show_footer=total is not None,
+            pad_edge=False,
         )
         for i, name in enumerate(self.header):
             long = name in _LONG
             table.add_column(
-                name, justify="right" if name in _FIGURES else "left", footer=total[i] if total else "",
+                _cell(name), justify="right" if name in _FIGURES else "left", footer=_cell(total[i] if total else ""),
                 no_wrap=not long, overflow="fold", ratio=1 if long else None,
             )  # fmt: skip
         for row in self.rows:
-            table.add_row(*row)
+            table.add_row(*map(_cell, row))
         return table
 
     def text(self, width: int = 120) -> str:
@@ -61,7 +66,8 @@ class Table:
     def markdown(self) -> str:
         """A Markdown table."""
         rule = ["---:" if name in _FIGURES else "---" for name in self.header]
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in [self.header, rule, *self.lines]) + "\n"
+        head, *body = [list(map(markdown, cells)) for cells in (self.header, *self.lines)]
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rule, *body]) + "\n"
 
     def latex(self) -> str:
         """A LaTeX tabular in the style of booktabs."""
@@ -72,25 +78,23 @@ class Table:
 
     def html(self) -> str:
         """An HTML table."""
-        from html import escape
+        head = "".join(f"<th>{xml(name)}</th>" for name in self.header)
+        rows = "".join(f"<tr>{self._cells(row)}</tr>" for row in self.lines)
+        return f"<table><caption>{xml(self.title)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.header)
-        rows = "".join(f"<tr>{self._cells(row, escape)}</tr>" for row in self.lines)
-        return (
-            f"<table><caption>{escape(self.title)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        )
-
-    def _cells(self, row: Sequence[str], escape: Callable[[str], str]) -> str:
+    def _cells(self, row: Sequence[str]) -> str:
         return "".join(
-            f'<td style="text-align:{"right" if name in _FIGURES else "left"}">{escape(cell)}</td>'
+            f'<td style="text-align:{"right" if name in _FIGURES else "left"}">{xml(cell)}</td>'
             for name, cell in zip(self.header, row, strict=True)
         )
 
 
-def latex_text(text: str) -> str:
-    """A text as LaTeX writes it."""
-    return "".join(LATEX.get(c, c) for c in text)
+def _cell(text: str, style: str = "") -> Text:
+    """A text for rich, which takes brackets in others for its markup."""
+    from rich.text import Text
+
+    return Text(terminal(text), style)
 
 
 def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(latex_text, cells)) + r" \\"
+    return " & ".join(map(latex, cells)) + r" \\"

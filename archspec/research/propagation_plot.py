@@ -7,6 +7,7 @@ from pathlib import Path
 
 from archspec.execution.probe import Probe
 from archspec.research.plots import COLOURS, new_figure, save
+from archspec.syntax.escape import plot
 
 _PANELS = (
     ("mean", "mean of the output", "symlog"),
@@ -27,7 +28,7 @@ def plot_probes(probes: Sequence[Probe], path: Path) -> None:
             marker = "o" if len(points) <= 40 else None
             panel.plot(
                 [x for x, _ in known], [y for _, y in known], color=COLOURS[i % len(COLOURS)], linewidth=1.2,
-                marker=marker, markersize=2.5, label=probe.name,
+                marker=marker, markersize=2.5, label=plot(probe.name),
             )  # fmt: skip
         panel.set_yscale(scale)
         panel.set_title(title, loc="left", fontsize=9)

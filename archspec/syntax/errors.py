@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from archspec.syntax import limits
+from archspec.syntax.escape import terminal
 
 MAX_REPORTED = 50
 _CROP = 160
@@ -72,16 +73,11 @@ class Problem:
             lines += _excerpt(self.span)
         if self.hint:
             lines.append(f"    hint: {self.hint}")
-        return "\n".join(_printable(line) for line in lines)
-
-
-def _printable(text: str) -> str:
-    """A text without what a terminal would obey: what a spec says goes into messages."""
-    return "".join(c if c.isprintable() else " " for c in text)
+        return "\n".join(map(terminal, lines))
 
 
 def _excerpt(span: Span) -> list[str]:
-    line = _printable(span.source.line(span.line))
+    line = terminal(span.source.line(span.line))
     if not line.strip():
         return []
     start = max(0, span.column - 1 - _CROP // 2) if len(line) > _CROP else 0

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from html import escape
 from keyword import iskeyword
-from unicodedata import category
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands for a character that cannot be shown."""
@@ -66,6 +64,8 @@ def terminal(text: str) -> str:
     """A line for a terminal, character for character: nothing in it moves the cursor or turns the writing round."""
     if text.isprintable():
         return text
+    from unicodedata import category
+
     return "".join(c if c.isprintable() else " " if c == "\t" or category(c) == "Zs" else REPLACEMENT for c in text)
 
 
@@ -81,6 +81,8 @@ def dot(text: str) -> str:
 
 def xml(text: str) -> str:
     """A line as text or attribute of HTML and XML."""
+    from html import escape
+
     return escape(terminal(text))
 
 

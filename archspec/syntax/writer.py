@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from archspec.syntax.escape import quoted
 from archspec.syntax.scalars import YAML_1_1
 from archspec.syntax.values import show
 
@@ -68,4 +68,4 @@ def _scalar(value: Any) -> str:
     plain = _PLAIN.match(value) or _FORMULA.match(value) or _FIGURE.match(value)
     if plain and value.lower() not in _NAMED and value.count("(") == value.count(")"):
         return str(value)
-    return json.dumps(str(value), ensure_ascii=False)
+    return quoted(value)

@@ -10,7 +10,8 @@ from archspec.compiler.analysis.summary import Summary
 from archspec.ops import Shape, show_shape
 from archspec.report.fact import Fact
 from archspec.report.numbers import count
-from archspec.report.table import Table, latex_text
+from archspec.report.table import Table
+from archspec.syntax.escape import latex
 
 _BRACKET = re.compile(r"\[([^\]]*)\] ×(\d+)")
 _LAST = ("head",)
@@ -41,12 +42,12 @@ class Architectures(Fact):
         """The table in LaTeX, blocks in brackets; needs booktabs, and amsmath for the brackets."""
         header, rows = _rows(self.summaries)
         columns = "ll" + "c" * len(self.summaries)
-        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(map(latex_text, header)) + r" \\"]
+        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(map(latex, header)) + r" \\"]
         lines.append(r"\midrule")
         for row in rows:
             if row[0] == "params":
                 lines.append(r"\midrule")
-            cells = [latex_text(row[0]), latex_text(row[1]), *(_layers(cell) for cell in row[2:])]
+            cells = [latex(row[0]), latex(row[1]), *(_layers(cell) for cell in row[2:])]
             lines.append(" & ".join(cells) + r" \\")
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
@@ -77,9 +78,9 @@ def _layers(cell: str) -> str:
     """A cell's layers, blocks as matrices in brackets."""
     parts, at = [], 0
     for match in _BRACKET.finditer(cell):
-        parts.append(latex_text(cell[at : match.start()].replace(" · ", ", ")))
-        lines = r"\\ ".join(rf"\text{{{latex_text(layer)}}}" for layer in match[1].split(" · "))
+        parts.append(latex(cell[at : match.start()].replace(" · ", ", ")))
+        lines = r"\\ ".join(rf"\text{{{latex(layer)}}}" for layer in match[1].split(" · "))
         parts.append(rf"$\begin{{bmatrix}}{lines}\end{{bmatrix}}\times {match[2]}$")
         at = match.end()
-    parts.append(latex_text(cell[at:].replace(" · ", ", ")))
+    parts.append(latex(cell[at:].replace(" · ", ", ")))
     return "".join(parts)

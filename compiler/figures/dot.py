@@ -9,6 +9,7 @@ from math import ceil
 from archspec.compiler.figures.drawing import Box, Drawing, Panel, Wire
 from archspec.compiler.figures.splines import shortened, spline
 from archspec.compiler.figures.themes import FONT, Theme
+from archspec.syntax.escape import dot
 
 MARGIN = 6.0
 """Points of blank around a figure."""
@@ -31,7 +32,7 @@ def dot_text(drawing: Drawing, theme: Theme, title: str, width: float | None = N
         "tooltip": title,
     })  # fmt: skip
     lines = [
-        f'digraph "{_quoted(title)}" {{', f" graph [{head}];", f' node [fontname="{FONT}" fixedsize=shape margin=0];',
+        f'digraph "{dot(title)}" {{', f" graph [{head}];", f' node [fontname="{FONT}" fixedsize=shape margin=0];',
         f' edge [fontname="{FONT}"];',
     ]  # fmt: skip
     w, h = x1 - x0, y1 - y0  # two corners nobody sees, since the bounding box is computed anew from what is there
@@ -61,12 +62,8 @@ def _n(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
 def _attributes(values: Mapping[str, str]) -> str:
-    return " ".join(f'{key}="{_quoted(value)}"' for key, value in values.items())
+    return " ".join(f'{key}="{dot(value)}"' for key, value in values.items())
 
 
 def _panel(panel: Panel, number: int, theme: Theme) -> str:
@@ -97,7 +94,7 @@ def _node(box: Box, theme: Theme) -> str:
 def _shape(box: Box, theme: Theme) -> str:
     bold = box.lines[:1] and box.lines[0].startswith("*")
     end = {"l": "\\l", "r": "\\r", "c": "\\n"}[box.align]
-    label = end.join(_quoted(line.removeprefix("*")) for line in box.lines) + (end if box.align != "c" else "")
+    label = end.join(dot(line.removeprefix("*")) for line in box.lines) + (end if box.align != "c" else "")
     values = {"pos": f"{_n(box.x)},{_n(-box.y)}", "width": f"{box.w / 72:.4f}", "height": f"{box.h / 72:.4f}"}
     if box.shape == "text":
         values |= {"shape": "plaintext"}
@@ -112,7 +109,7 @@ def _shape(box: Box, theme: Theme) -> str:
         if bold:
             values["fontname"] = "Helvetica-Bold"
     values["tooltip"] = box.tip or " "
-    return f' "{_quoted(box.name)}" [label="{label}" {_attributes(values)}];'
+    return f' "{dot(box.name)}" [label="{label}" {_attributes(values)}];'
 
 
 def _edge(wire: Wire, theme: Theme, tail: str) -> str:
@@ -130,4 +127,4 @@ def _edge(wire: Wire, theme: Theme, tail: str) -> str:
     if dash := theme.dashes.get(wire.role):
         values["style"] = dash
     values["tooltip"] = " "
-    return f' "{_quoted(tail)}" -> "{_quoted(wire.target)}" [{_attributes(values)}];'
+    return f' "{dot(tail)}" -> "{dot(wire.target)}" [{_attributes(values)}];'
