@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from typing import Any
 
 import click
 
+from archspec.syntax.escape import terminal_lines
 from archspec.version import __version__
 
 COMMANDS = {
@@ -39,6 +41,13 @@ class Commands(click.Group):
         module = importlib.import_module(f"archspec.cli.{COMMANDS[cmd_name]}")
         found: click.Command = getattr(module, {"list": "list_zoo"}.get(cmd_name, cmd_name))
         return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = terminal_lines(error.message)  # type: ignore[misc]  # printed by click itself
+            raise
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

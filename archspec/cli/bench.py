@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from archspec import api
-from archspec.cli.shared import console, existing, load, problems, working
+from archspec.cli.shared import console, echo, existing, load, problems, working
+from archspec.syntax.escape import terminal
 
 if TYPE_CHECKING:
     from archspec.bench.result import Result
@@ -122,11 +123,11 @@ def bench(
     )
     text = json.dumps(result.to_dict())
     if as_json:
-        click.echo(text)
+        echo(text)
     else:
         _show(result)
     for line in failures(result):
-        click.echo(line, err=True)
+        echo(line, err=True)
     if out is not None:
         try:
             out.write_text(text + "\n", encoding="utf-8")
@@ -151,7 +152,7 @@ def _measured(
     except RivalError as error:
         raise click.UsageError(str(error)) from None
     except (RuntimeError, NotImplementedError) as error:
-        click.echo(f"bench: {told(error)}", err=True)
+        echo(f"bench: {told(error)}", err=True)
         raise SystemExit(1) from None
 
 
@@ -163,10 +164,17 @@ def _progress() -> Iterator[Callable[[str, int, int], object]]:
         return
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console(stderr=True), transient=True, refresh_per_second=2) as bar:
         task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total or None)
+        yield lambda what, done, total: bar.update(
+            task, description=terminal(what), completed=done, total=total or None
+        )
 
 
 def _show(result: Result) -> None:
@@ -174,8 +182,8 @@ def _show(result: Result) -> None:
 
     screen = console()
     for title, parts in tables(result, screen.width):
-        screen.print(title, markup=False, soft_wrap=True)
+        echo(title)
         for table in parts:
             screen.print(table)
     for label, text in notes(result):
-        click.echo(f"{label:<10} {text}")
+        echo(f"{label:<10} {text}")

@@ -10,7 +10,7 @@ import click
 
 from archspec import api
 from archspec.cli.report import claims, print_summary
-from archspec.cli.shared import load, problems, spec_options, working
+from archspec.cli.shared import echo, load, problems, spec_options, working
 
 if TYPE_CHECKING:
     from archspec.compiler.lower import Granularity
@@ -84,17 +84,17 @@ def build(
     except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from None
     except CompileError as error:
-        click.echo(str(error), err=True)
+        echo(str(error), err=True)
         raise SystemExit(1) from None
     except RuntimeError as error:
-        click.echo(f"torch could not run it: {str(error).splitlines()[0]}", err=True)
+        echo(f"torch could not run it: {str(error).splitlines()[0]}", err=True)
         raise SystemExit(1) from None
     if as_json:
         told = {"summary": summary.to_dict(), "claims": claims(report), "run": built.to_dict()}
-        click.echo(json.dumps({**told, "files": [str(file) for file in files]}))
+        echo(json.dumps({**told, "files": [str(file) for file in files]}))
     else:
         for line in built.lines():
-            click.echo(line)
-        click.echo(f"wrote      {out / loaded.name}/: {', '.join(path.name for path in files)}")
+            echo(line)
+        echo(f"wrote      {out / loaded.name}/: {', '.join(path.name for path in files)}")
     if not report.ok:
         raise SystemExit(1)

@@ -11,7 +11,7 @@ import click
 
 from archspec import api
 from archspec.cli.report import claims
-from archspec.cli.shared import existing, working
+from archspec.cli.shared import echo, existing, working
 from archspec.language import zoo
 from archspec.language.spec import load
 from archspec.syntax.errors import SpecError
@@ -35,17 +35,15 @@ def check(specs: tuple[str, ...], trust: bool, as_json: bool) -> None:
             failed += not result["ok"]
             results.append(result)
             if not as_json:
-                click.echo(result["line"], err=not result["ok"])
+                echo(result["line"], err=not result["ok"])
                 for note in result["notes"]:
-                    click.echo(f"note: {note}", err=True)
+                    echo(f"note: {note}", err=True)
     seconds = time.perf_counter() - start
     if as_json:
-        click.echo(
-            json.dumps({"ok": not failed, "specs": [{k: v for k, v in r.items() if k != "line"} for r in results]})
-        )
+        echo(json.dumps({"ok": not failed, "specs": [{k: v for k, v in r.items() if k != "line"} for r in results]}))
     else:
         proved = sum(len(result["claims"]) for result in results if result["ok"])
-        click.echo(
+        echo(
             f"{len(results) - failed} of {len(results)} specs hold, {proved} claims proved, in {seconds:.1f} s",
             err=bool(failed),
         )

@@ -9,7 +9,7 @@ import click
 
 from archspec import api
 from archspec.cli.report import print_summary
-from archspec.cli.shared import console, load, problems, spec_options, working
+from archspec.cli.shared import console, echo, load, problems, spec_options, working
 from archspec.cli.training import asked, training_options
 from archspec.compiler.analysis.summary import operator_table
 from archspec.language import spec as language
@@ -43,17 +43,17 @@ def summary(
     predicted = question.of(graph) if question else None
     if form == "json":
         data = graph.to_dict() if depth == "op" else counted.to_dict()
-        click.echo(json.dumps(data | ({"training": predicted.data} if predicted else {}), indent=1))
+        echo(json.dumps(data | ({"training": predicted.data} if predicted else {}), indent=1))
         return
     table = operator_table(graph) if depth == "op" else counted.table()
     if form:
-        click.echo(table.markdown() if form == "markdown" else table.latex(), nl=False)
+        echo(table.markdown() if form == "markdown" else table.latex(), nl=False)
     elif depth == "op":
         console().print(table.rich())
     else:
         print_summary(counted, None)
         for label, text in predicted.lines if predicted else ():
-            click.echo(f"{label:<12} {text}")
+            echo(f"{label:<12} {text}")
 
 
 @click.command()
@@ -70,24 +70,24 @@ def show(spec: str, settings: tuple[str, ...], trust: bool, form: str | None) ->
         if form == "params":
             from archspec.syntax.values import show as shown
 
-            click.echo("\n".join(f"{name} = {shown(value)}" for name, value in loaded.params.items()))
+            echo("\n".join(f"{name} = {shown(value)}" for name, value in loaded.params.items()))
             return
         if form is None:
             from archspec.cli.artifacts import resolved_text
 
-            click.echo(resolved_text(loaded), nl=False)
+            echo(resolved_text(loaded), nl=False)
             return
         graph = api.expand(loaded)
     if form == "graph":
-        click.echo(graph.to_spec_text(), nl=False)
+        echo(graph.to_spec_text(), nl=False)
     elif form == "json":
-        click.echo(json.dumps(graph.to_dict(), indent=1))
+        echo(json.dumps(graph.to_dict(), indent=1))
     elif form == "python":
-        click.echo(api.emit(graph), nl=False)
+        echo(api.emit(graph), nl=False)
     else:
         with working("loading torch"):
             from archspec.cli.run_build import generated_code
-        click.echo(generated_code(graph), nl=False)
+        echo(generated_code(graph), nl=False)
 
 
 @click.command()
@@ -95,7 +95,7 @@ def schema() -> None:
     """Print a JSON Schema of the language, for an editor's YAML support."""
     from archspec.language.jsonschema import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=1))
+    echo(json.dumps(json_schema(), indent=1))
 
 
 @click.command(name="list")
@@ -107,7 +107,7 @@ def list_zoo(words: tuple[str, ...], as_json: bool) -> None:
     with problems(), working(f"counting {len(names)} networks"):
         rows = [_zoo_row(name) for name in names]
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        echo(json.dumps(rows, indent=1))
         return
     header = ("name", "depth", "params", "MACs", "paper", "reported error, %")
     cells = tuple(

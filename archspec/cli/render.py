@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archspec import api
-from archspec.cli.shared import load, problems, specs_options
+from archspec.cli.shared import echo, load, problems, specs_options
 
 if TYPE_CHECKING:
     from archspec.graph import Graph
@@ -83,11 +83,11 @@ def render(
     except (FigureError, OSError) as error:
         raise click.UsageError(str(error)) from None
     except EngineError as error:
-        click.echo(str(error), err=True)
+        echo(str(error), err=True)
         raise SystemExit(1) from None
     for message in messages:
-        click.echo(f"note: {message}", err=True)
-    click.echo(f"wrote {path}")
+        echo(f"note: {message}", err=True)
+    echo(f"wrote {path}")
 
 
 @click.command()
@@ -100,4 +100,4 @@ def table(specs: tuple[str, ...], form: str, settings: tuple[str, ...], trust: b
     """
     with problems():
         found = api.table(*_graphs(specs, settings, trust))
-    click.echo(found.latex() if form == "latex" else found.markdown(), nl=False)
+    echo(found.latex() if form == "latex" else found.markdown(), nl=False)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from archspec.cli.shared import console
+from archspec.cli.shared import console, echo
 
 if TYPE_CHECKING:
     from archspec.compiler.analysis.claims import Report
@@ -17,13 +15,13 @@ if TYPE_CHECKING:
 def print_summary(summary: Summary, report: Report | None) -> None:
     console().print(summary.table().rich())
     for label, text in summary.totals():
-        click.echo(f"{label:<10} {text}")
+        echo(f"{label:<10} {text}")
     for note in summary.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     if report is not None:
-        click.echo(f"{'expect':<10} {_expect_line(report)}")
+        echo(f"{'expect':<10} {_expect_line(report)}")
         for problem in report.problems:
-            click.echo(problem.render(), err=True)
+            echo(problem.render(), err=True)
 
 
 def _expect_line(report: Report) -> str:

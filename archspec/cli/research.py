@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archspec import api
-from archspec.cli.shared import console, existing, load, problems, spec_options, working
+from archspec.cli.shared import console, echo, existing, load, problems, spec_options, working
 
 if TYPE_CHECKING:
     from archspec.language.spec import Spec
@@ -39,11 +39,11 @@ def analyze(spec: str, settings: tuple[str, ...], trust: bool, as_json: bool) ->
     analysis = api.analyze(graph)
     if as_json:
         with _long_numbers():
-            click.echo(json.dumps(analysis.to_dict(), indent=1))
+            echo(json.dumps(analysis.to_dict(), indent=1))
         return
     console().print(analysis.table().rich())
     for label, text in analysis.lines():
-        click.echo(f"{label:<12} {text}")
+        echo(f"{label:<12} {text}")
 
 
 @click.command()
@@ -75,16 +75,16 @@ def sweep(
             loaded = load_space(space, where=where, trust=trust)
             with _progress(count) as progress:
                 done = run(loaded, count, out, seed=seed, jobs=jobs, specs=not no_specs, progress=progress)
-            click.echo(
+            echo(
                 f"{done.found:,} networks in {done.draws:,} draws, {done.resumed:,} of them found before; "
                 f"{', '.join(f'{number:,} {why}' for why, number in done.rejected.items()) or 'none'} rejected"
             )
             if plot or (plot is None and plotting_available()):
                 scatter(out, out / "scatter.svg")
             written = [path.name for path in sorted(out.iterdir()) if not path.name.startswith(".")]
-            click.echo(f"wrote {out}/: {', '.join(written)}")
+            echo(f"wrote {out}/: {', '.join(written)}")
         except (SpaceError, OSError) as error:
-            click.echo(f"sweep: {error}", err=True)
+            echo(f"sweep: {error}", err=True)
             raise SystemExit(1) from None
 
 
@@ -135,21 +135,21 @@ def probe(
                     shape = (size,) * len(api.expand(spec).input.shape[1:]) if size else None
                     probes.append(api.probe(spec, batch=batch, seed=seed, device=device, size=shape))
                 except (ValueError, RuntimeError) as error:
-                    click.echo(f"probe: {spec.name}: {str(error).splitlines()[0]}", err=True)
+                    echo(f"probe: {spec.name}: {str(error).splitlines()[0]}", err=True)
                     raise SystemExit(1) from None
             if not as_json:
-                click.echo(str(probes[-1]))
+                echo(str(probes[-1]))
     if as_json:
-        click.echo(json.dumps([each.to_dict() for each in probes]))
+        echo(json.dumps([each.to_dict() for each in probes]))
     given = ctx.get_parameter_source("out") == click.core.ParameterSource.COMMANDLINE
     if as_json and not given:
         return
     try:
         plot_probes(probes, out)
     except PlotError as error:
-        click.echo(f"probe: {error}", err=True)
+        echo(f"probe: {error}", err=True)
         raise SystemExit(1 if given else 0) from None
-    click.echo(f"wrote {out}", err=as_json)
+    echo(f"wrote {out}", err=as_json)
 
 
 @click.command()
@@ -170,9 +170,9 @@ def diff(one: str, other: str, trust: bool, as_json: bool, figure: Path | None) 
         specs = [load(one, (), trust), load(other, (), trust)]
         found = api.diff(*specs)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=1))
+        echo(json.dumps(found.to_dict(), indent=1))
     else:
-        click.echo(str(found))
+        echo(str(found))
     if figure is not None:
         _side_by_side(specs, figure)
 
@@ -182,8 +182,8 @@ def _side_by_side(specs: list[Spec], path: Path) -> None:
 
     try:
         for message in api.render(specs, path).messages:
-            click.echo(message, err=True)
+            echo(message, err=True)
     except (FigureError, EngineError, OSError) as error:
-        click.echo(f"diff: {error}", err=True)
+        echo(f"diff: {error}", err=True)
         raise SystemExit(1) from None
-    click.echo(f"wrote {path}", err=True)
+    echo(f"wrote {path}", err=True)

@@ -15,6 +15,7 @@ from archspec.language import zoo
 from archspec.language.overrides import from_texts
 from archspec.language.spec import Spec
 from archspec.syntax.errors import SpecError
+from archspec.syntax.escape import terminal, terminal_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,15 +29,20 @@ def console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, soft_wrap=False, width=200 if piped else None)
 
 
+def echo(text: object, *, err: bool = False, nl: bool = True) -> None:
+    """Prints lines. Names in them are a spec's: nothing but line ends reaches the terminal as an order."""
+    click.echo(terminal_lines(str(text)), err=err, nl=nl)
+
+
 @contextmanager
 def problems() -> Iterator[None]:
     """Bad specs end the command with their problems and status 1, never a traceback."""
     try:
         yield
     except SpecError as error:
-        click.echo(str(error), err=True)
+        echo(str(error), err=True)
         count = len(error.problems)
-        click.echo(f"\n{count} problem{'s' * (count > 1)}", err=True)
+        echo(f"\n{count} problem{'s' * (count > 1)}", err=True)
         raise SystemExit(1) from None
 
 
@@ -46,7 +52,9 @@ def working(what: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    with console(stderr=True).status(what):
+    from rich.text import Text
+
+    with console(stderr=True).status(Text(terminal(what))):
         yield
 
 

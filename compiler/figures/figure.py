@@ -51,7 +51,7 @@ def figure(graphs: Sequence[Graph], options: Options, form: str = "svg") -> Figu
         drawing = compared(graphs, options)
     if options.title:
         x0, y0, x1, _ = drawing.bounds()
-        drawing.boxes.append(text_box("title", (x0 + x1) / 2, y0 - 14, f"*{options.title}", size=11, ink="ink"))
+        drawing.boxes.append(text_box("_title", (x0 + x1) / 2, y0 - 14, f"*{options.title}", size=11, ink="ink"))
     messages = []
     x0, y0, x1, y1 = drawing.bounds()
     side = max(x1 - x0, y1 - y0)

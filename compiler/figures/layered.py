@@ -79,8 +79,8 @@ def _operators(graph: Graph, options: Options) -> tuple[dict[str, Box], list[tup
     for label, name in graph.outputs.items():
         text = (f"{label} {shape_words(graph[name].shape)}",) if options.shapes else (label,)
         w, h = box_size(text, 9, 58)
-        boxes[f"output.{label}"] = Box(f"output.{label}", 0, 0, w, h, text, "io", size=9)
-        edges.append((name, f"output.{label}"))
+        boxes[f"_output.{label}"] = Box(f"_output.{label}", 0, 0, w, h, text, "io", size=9)
+        edges.append((name, f"_output.{label}"))
     return boxes, edges
 
 

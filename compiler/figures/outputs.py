@@ -36,9 +36,9 @@ def draw_outputs(drawing: Drawing, chain: Chain, grouping: Grouping, home: dict[
             box = places.get(chain.parts[part].output.name) or next(
                 b for b in drawing.boxes if b.name == grouping.groups[i].part.nodes[0].name
             )
-            drawing.boxes.append(text_box(f"output.{label}", box.x, box.bottom + 9, f"*{label}", size=8.5, ink="ink"))
+            drawing.boxes.append(text_box(f"_output.{label}", box.x, box.bottom + 9, f"*{label}", size=8.5, ink="ink"))
             continue
-        name = f"output.{label}"
+        name = f"_output.{label}"
         text = text_box(name, x - 32, y, f"*{label}", align="r", size=8.5, ink="ink")
         drawing.boxes.append(Box(f"{name}.tap", x, y, 3.4, 3.4, (), "main", "main", shape="dot", pen=0))
         drawing.boxes.append(text)
