@@ -117,7 +117,7 @@ def _outputs(graph: Graph) -> list[tuple[bytes, str]]:
     """Labels and nodes of the outputs; the label of a single one does not count."""
     if len(graph.outputs) == 1:
         return [(b"", name) for name in graph.outputs.values()]
-    return [(f"{label}=".encode(), graph.outputs[label]) for label in sorted(graph.outputs)]
+    return [(f"{label}=".encode(errors="surrogatepass"), graph.outputs[label]) for label in sorted(graph.outputs)]
 
 
 def _unread(graph: Graph, outputs: Iterable[tuple[bytes, str]]) -> bool:
