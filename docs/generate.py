@@ -56,6 +56,8 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def _cell(text: str) -> str:
     """A text in a table: signs that Markdown would take as its own are escaped outside of code."""
+    if re.fullmatch(r"\*\*`\w+`\*\*", text):
+        return text  # an operator's name, which is bold
     parts = text.split("`")
     return "`".join(part if i % 2 else re.sub(r"([*|<])", r"\\\1", part) for i, part in enumerate(parts))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,12 @@ from types import ModuleType
 
 import pytest
 
+import archspec
+from archspec.language.jsonschema import documented
+from archspec.language.schema import Skip
+from archspec.ops import OPERATORS
 from archspec.syntax.names import SCOPE_NAMES
+from archspec.topologies import STANDARD
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -79,6 +85,37 @@ def test_the_reference_names_everything_in_scope() -> None:
     text = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
     table = text[text.index("## Names in scope") :].split("\n## ", 2)[0]
     assert {name for name in SCOPE_NAMES if f"`{name}`" not in table} == set()
+
+
+@pytest.mark.parametrize("page", ["language.md", "topologies.md"])
+def test_every_rule_is_listed(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    table = text[text.index("| rule | fields |") :].split("\n\n", 1)[0]
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(STANDARD.functions)
+    assert all(f"{name}" in (documented(Skip)["rule"]) for name in STANDARD.functions)
+
+
+def test_the_reference_prints_operators_in_bold() -> None:
+    text = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    assert "\\*\\*" not in text
+    assert all(f"\n| **`{operator.key}`** |" in text for operator in OPERATORS)
+
+
+def test_the_densenet_of_the_reference_is_that_of_the_paper(blocks: ModuleType) -> None:
+    """Counted by hand from table 1 of arXiv 1608.06993: growth 32, bottlenecks of 128, compression one half."""
+    text = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    (block,) = (each for each in blocks.blocks(text) if each.directives.get("file") == "densenet121.yaml")
+    params, channels = 3 * 64 * 7 * 7 + 2 * 64, 64
+    for number, layers in enumerate((6, 12, 24, 16)):
+        if number:
+            params, channels = params + 2 * channels + channels * channels // 2, channels // 2
+        for _ in range(layers):
+            params += 2 * channels + channels * 128 + 2 * 128 + 128 * 32 * 9
+            channels += 32
+    params += 2 * channels + channels * 1000 + 1000
+    graph = archspec.expand(archspec.loads(block.text))
+    assert graph.params == params == 7_978_856
+    assert graph["head.linear"].macs == channels * 1000
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)

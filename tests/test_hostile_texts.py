@@ -54,8 +54,8 @@ head: [global_avg_pool, linear: {{out: classes}}]
 outputs: {{{label}: {address}}}
 """
 PLAIN = {
-    "name": "n", "title": "t", "note": "n", "param": "p", "required": "classes == 3", "otherwise": "o", "operator": "first",
-    "type": "Upsample", "argument": "scale_factor", "word": "nearest", "column": "own", "used": "one",
+    "name": "n", "title": "t", "note": "n", "param": "p", "required": "classes == 3", "otherwise": "o",
+    "operator": "first", "type": "Upsample", "argument": "scale_factor", "word": "nearest", "column": "own", "used": "one",
     "enter": "identity", "block": "one", "wire": "a", "path": "way", "read": "a", "value": "3", "shortcut": "B",
     "defined": "way", "source": "stage1.0", "label": "l", "address": "head",
 }  # fmt: skip

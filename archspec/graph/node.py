@@ -37,7 +37,7 @@ class Source(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator of a network. `name` is its address, its module path and its state-dict prefix."""
+    """One operator of a network. `name` is its address; if it is a module, also its path and state-dict prefix."""
 
     name: str
     op: Operator

@@ -177,7 +177,7 @@ class Skip(Section):
     to: Text | None = None
     """The block that is joined."""
     rule: Text | None = None
-    """A rule of archspec.topologies: every, dense, random."""
+    """A rule of archspec.topologies: every, dense, log_dense, fractal, ror, cross_stage, random; or one of your own."""
     within: Annotated[Literal["network", "stage"], Leaf] = "network"
     """Whether a rule sees all blocks at once, or each stage alone."""
     path: PathField = parse_path(Scalar("identity", "identity"))
