@@ -55,9 +55,9 @@ outputs: {{{label}: {address}}}
 """
 PLAIN = {
     "name": "n", "title": "t", "note": "n", "param": "p", "required": "classes == 3", "otherwise": "o",
-    "operator": "first", "type": "Upsample", "argument": "scale_factor", "word": "nearest", "column": "own", "used": "one",
-    "enter": "identity", "block": "one", "wire": "a", "path": "way", "read": "a", "value": "3", "shortcut": "B",
-    "defined": "way", "source": "stage1.0", "label": "l", "address": "head",
+    "operator": "first", "type": "Upsample", "argument": "scale_factor", "word": "nearest", "column": "own",
+    "used": "one", "enter": "identity", "block": "one", "wire": "a", "path": "way", "read": "a", "value": "3",
+    "shortcut": "B", "defined": "way", "source": "stage1.0", "label": "l", "address": "head",
 }  # fmt: skip
 MORE = {
     "rule": "skips: [{{rule: {}}}]", "until": "until: {}", "method": "init: {{conv: {{method: {}}}}}",
@@ -144,7 +144,7 @@ def test_a_text_in_any_field_is_told_or_is_harmless(field: str) -> None:
             assert_printable(str(error))
             continue
         accepted += 1
-        if accepted <= 12 or field == "name":
+        if accepted <= 3 or (field == "name" and accepted % 3 == 0):
             assert_outputs(graph)
             shown = resolved_text(spec)
             assert_printable(shown)
@@ -169,16 +169,12 @@ PARTS = [TEXTS[i : i + 7] for i in range(0, len(TEXTS), 7)]
 @pytest.mark.parametrize("texts", PARTS, ids=range(len(PARTS)))
 def test_names_of_a_graph_made_by_hand(texts: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for turn in range(len(texts)):
-        graph = hostile_graph(texts[turn:] + texts[:turn])
-        if turn == 0:
-            given = imported(emit(graph), tmp_path).Network()(torch.rand(1, *graph.input.shape))
-            assert list(given) == list(graph.outputs)
-            assert_outputs(graph)
-            assert_printable(str(archspec.diff(graph, hostile_graph(("x",)))))
-        else:
-            ast.parse(emit(graph))
-            assert_printable(figure([graph], Options(legend=False)).text)
+    graph = hostile_graph(texts)
+    assert set(texts) <= {*graph.kinds.values()}
+    given = imported(emit(graph), tmp_path).Network()(torch.rand(1, *graph.input.shape))
+    assert list(given) == list(graph.outputs)
+    assert_outputs(graph)
+    assert_printable(str(archspec.diff(graph, hostile_graph(("x",)))))
     assert not (tmp_path / MARK).exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -155,3 +156,15 @@ def test_notebooks_show_the_figure() -> None:
         bundle = shown._repr_mimebundle_()
         assert bundle["text/plain"]
         ElementTree.fromstring(bundle["image/svg+xml"])
+
+
+def test_boxes_of_a_figure_have_names_no_node_can_have() -> None:
+    graph = graph_of(
+        "archspec: 1\nname: o\ninput: {channels: 3, size: [8, 8]}\ngraph:\n  output.c3: {from: input, ops: [relu]}\n"
+        "  title: {from: output.c3, ops: [relu]}\n  b: {from: title, ops: [sigmoid]}\noutputs: {c3: b, d: title}\n"
+    )
+    for detail in ("op", "block"):
+        text = figure([graph], Options(detail=detail, title="T")).text
+        names = re.findall(r'^ "([^"]*)" \[', text, re.MULTILINE)
+        assert {"title", "output.c3"} <= set(names)
+        assert len(set(names)) == len(names)
