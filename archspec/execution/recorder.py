@@ -112,13 +112,13 @@ def record(recorder: Recorder, work: Callable[[], _Result], name: str) -> tuple[
 
 def device_of(network: nn.Module) -> torch.device:
     """The one device that a network lies on. Raises `ValueError` where CUDA graphs cannot work there."""
-    devices = {tensor.device for tensor in chain(network.parameters(), network.buffers())}
+    devices = list(dict.fromkeys(tensor.device for tensor in chain(network.parameters(), network.buffers())))
     if len(devices) > 1:
         raise ValueError(
             f"CUDA graphs need the whole network on one GPU, not on {', '.join(sorted(map(str, devices)))}: move it "
             "by .to('cuda'), or leave cuda_graphs out"
         )
-    device = devices.pop() if devices else torch.get_default_device()
+    device = devices[0] if devices else torch.get_default_device()
     if device.type != Recorder.device_type:
         raise ValueError(
             f"CUDA graphs need a GPU, and the network is on {device}: move it by .to('cuda'), or leave cuda_graphs out"

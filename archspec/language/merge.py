@@ -62,7 +62,7 @@ def extend_blocks(data: Map, problems: Problems) -> Map:
                 if parent in chain:
                     problems.add(f"block '{parent[:60]}' extends itself", span, hint="extend another, or write it out")
                 else:
-                    hint = suggest(parent, map(str, blocks.keys() - {last}))
+                    hint = suggest(parent, (str(other) for other in blocks if other != last))
                     problems.add(f"there is no block '{parent[:60]}'", span, hint=hint)
                 break
             chain[parent] = None

@@ -150,7 +150,7 @@ def evaluate_params(
         if reason := unusable_variable(name):
             problems.add(f"a param cannot be called '{name[:60]}': {reason}", (spans or {}).get(name) or expr.span)
     try:
-        needs = {name: expr.names & params.keys() for name, expr in params.items()}
+        needs = {name: sorted(expr.names & params.keys()) for name, expr in params.items()}
         order = list(TopologicalSorter(needs).static_order())
     except CycleError as error:
         circle = list(reversed(error.args[1]))

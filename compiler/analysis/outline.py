@@ -77,10 +77,12 @@ def outline(graph: Graph) -> list[Unit]:
     """
     groups = graph.units()
     owner = {node.name: address for address, nodes in groups.items() for node in nodes}
-    for address in {*_circular(graph, groups, owner), *_holding(groups)}:
-        for node in groups.pop(address):
-            groups[node.name] = [node]
-            owner[node.name] = node.name
+    apart = {*_circular(graph, groups, owner), *_holding(groups)}
+    if apart:
+        owner = {name: name if address in apart else address for name, address in owner.items()}
+        groups = {}
+        for node in list(graph)[1:]:
+            groups.setdefault(owner[node.name], []).append(node)
     plans: dict[Plan, Plan] = {}
     given = set(graph.outputs.values())
     units = [_unit(graph, address, nodes, given, owner, plans) for address, nodes in groups.items()]
@@ -114,17 +116,18 @@ def _unit(
     return Unit(address, plans.setdefault(plan, plan), inputs, outputs, tuple(nodes), values)
 
 
-def _readers(graph: Graph, owner: Mapping[str, str]) -> dict[str, set[str]]:
-    readers: dict[str, set[str]] = {address: set() for address in owner.values()}
+def _readers(graph: Graph, owner: Mapping[str, str]) -> dict[str, dict[str, None]]:
+    """The units that read each unit, each once."""
+    readers: dict[str, dict[str, None]] = {address: {} for address in owner.values()}
     for node in list(graph)[1:]:
         for source in node.inputs:
             if source in owner and owner[source] != owner[node.name]:
-                readers[owner[source]].add(owner[node.name])
+                readers[owner[source]][owner[node.name]] = None
     return readers
 
 
-def _circular(graph: Graph, groups: Mapping[str, Any], owner: Mapping[str, str]) -> list[str]:
-    """Units on circles."""
+def _circular(graph: Graph, groups: Mapping[str, Any], owner: Mapping[str, str]) -> set[str]:
+    """Units on circles, in no order."""
     readers = _readers(graph, owner)
     waiting = dict.fromkeys(groups, 0)
     for targets in readers.values():
@@ -139,13 +142,13 @@ def _circular(graph: Graph, groups: Mapping[str, Any], owner: Mapping[str, str])
             if not waiting[target]:
                 ready.append(target)
     if seen == len(groups):
-        return []
+        return set()
     import networkx
 
     quotient: networkx.DiGraph[str] = networkx.DiGraph()
     quotient.add_edges_from((source, target) for source, targets in readers.items() for target in targets)
     circles = networkx.strongly_connected_components(quotient)
-    return [address for circle in circles if len(circle) > 1 for address in sorted(circle)]
+    return set().union(*(circle for circle in circles if len(circle) > 1))
 
 
 def _holding(groups: Mapping[str, Any]) -> list[str]:
@@ -161,7 +164,7 @@ def _ordered(units: Sequence[Unit], owner: Mapping[str, str]) -> list[Unit]:
     readers: dict[str, list[int]] = {unit.address: [] for unit in units}
     waiting = []
     for i, unit in enumerate(units):
-        sources = {owner[name] for name in unit.inputs if name in owner}
+        sources = dict.fromkeys(owner[name] for name in unit.inputs if name in owner)
         waiting.append(len(sources))
         for source in sources:
             readers[source].append(i)

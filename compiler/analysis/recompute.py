@@ -52,7 +52,7 @@ class Planner:
         for i, (start, stop) in enumerate(zip(record.starts, record.starts[1:], strict=False)):
             owner[start:stop] = [i] * (stop - start)
         kept = [0] * count
-        for storage in {storage for call in record.calls for storage in call.saved}:
+        for storage in dict.fromkeys(storage for call in record.calls for storage in call.saved):
             kept[owner[record.origin[storage]]] += record.sizes[storage]
         for place, call in enumerate(record.calls):
             kept[owner[place]] += call.extra

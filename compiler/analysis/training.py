@@ -128,7 +128,7 @@ class _Machine:
 
     def loss(self) -> None:
         """The outputs' gradients, which the loss gives."""
-        for value in set(self._tape.outputs):
+        for value in dict.fromkeys(self._tape.outputs):
             size = self._tape.sizes[self._tape.storages[value]]
             self._gradients[value] = [size, 1]
             self._live += size

@@ -72,7 +72,7 @@ class Body:
     sequences: dict[str, Run] = field(default_factory=dict)
     """The steps that an nn.Sequential holds, by the address of each."""
 
-    def add(self, uses: Sequence[Use], given: set[str]) -> None:
+    def add(self, uses: Sequence[Use], given: Sequence[str]) -> None:
         """Adds steps: a path that is a chain of layers as an nn.Sequential, any other step by step."""
         runs = chains(uses, given)
         closed = _closed(runs)
@@ -208,7 +208,7 @@ def with_values(unit: Unit, names: Mapping[int, Mapping[str, str]]) -> dict[int,
     return found
 
 
-def chains(uses: Sequence[Use], given: set[str]) -> list[list[Use]]:
+def chains(uses: Sequence[Use], given: Sequence[str]) -> list[list[Use]]:
     """Steps parted into runs, on one path each, in which each step reads the one before and nothing else does."""
     readers: dict[str, int] = dict.fromkeys(given, 2)
     for use in uses:

@@ -97,7 +97,7 @@ def _class_text(family: Family, known: Globals) -> str:
     uses, values = uses_of(plan, names, [f"{i} of {value}" for i, value in enumerate(inputs)])
     outputs = [values[reference] for reference in plan.outputs]
     body = Body(known)
-    body.add(uses, set(outputs))
+    body.add(uses, outputs)
     values_in = [values[i] for i in range(plan.inputs)]
     arguments = input_names(inputs)
     several = "Tensor, ..." if len(outputs) > 3 else ", ".join(["Tensor"] * len(outputs))

@@ -92,7 +92,7 @@ class Layout:
         if (match and match[2] != "enter") or len(unit.outputs) != 1:
             return False
         uses, values = uses_of(unit.plan, {}, unit.inputs)
-        runs = chains(uses, {values[reference] for reference in unit.plan.outputs})
+        runs = chains(uses, [values[reference] for reference in unit.plan.outputs])
         chain = len(runs) <= 1 and not any(use.path for use in uses) and values[unit.plan.outputs[0]] in (
             uses[-1].value if uses else "", *unit.inputs
         )  # fmt: skip
@@ -199,7 +199,7 @@ class NetworkBody(Body):
             for use in uses:
                 self.single(use)
         else:
-            self.add(uses, set(outputs))
+            self.add(uses, outputs)
         self.values.update(zip(unit.outputs, outputs, strict=True))
 
     def _called(self, unit: Unit, place: str = "") -> None:

@@ -130,7 +130,7 @@ def _check_positions(positions: Positions, document: Document, problems: Problem
 
 def _check_circles(named: Mapping[str, Path], problems: Problems) -> bool:
     graph = {
-        name: {item.path for item in _items(path) if isinstance(item, Use) and item.path in named}
+        name: [item.path for item in _items(path) if isinstance(item, Use) and item.path in named]
         for name, path in named.items()
     }  # fmt: skip
     try:

@@ -92,7 +92,7 @@ def _check_names(columns: Mapping[str, Expr], params: Mapping[str, Any], problem
 def _order(columns: Mapping[str, Expr], lists: Mapping[str, Any], problems: Problems) -> list[str]:
     """Columns in an order in which each finds those it depends on."""
     try:
-        graph = {name: expr.names & columns.keys() for name, expr in columns.items()}
+        graph = {name: sorted(expr.names & columns.keys()) for name, expr in columns.items()}
         return list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         circle = list(reversed(error.args[1]))

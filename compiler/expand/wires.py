@@ -70,7 +70,7 @@ def _ordered(found: Mapping[str, Strand], problems: Problems) -> list[Strand]:
     readers: dict[str, list[str]] = {name: [] for name in names}
     waiting: dict[str, int] = {}
     for name, strand in found.items():
-        sources = {source for source in strand.inputs if source != "input"}
+        sources = dict.fromkeys(source for source in strand.inputs if source != "input")
         waiting[name] = len(sources)
         for source in sources:
             readers[source].append(name)
@@ -86,7 +86,7 @@ def _ordered(found: Mapping[str, Strand], problems: Problems) -> list[Strand]:
     if len(order) == len(names):
         return order
     try:
-        TopologicalSorter({name: set(strand.inputs) - {"input"} for name, strand in found.items()}).prepare()
+        TopologicalSorter({name: [source for source in strand.inputs if source != "input"] for name, strand in found.items()}).prepare()
     except CycleError as error:
         circle = list(reversed(error.args[1]))
         problems.add(f"wires read each other in a circle: {' -> '.join(circle)}", found[circle[0]].span)
