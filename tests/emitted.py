@@ -132,7 +132,7 @@ blocks:
   module:
     branch: [module: {type: ReLU, args: {inplace: false}}, conv: {out: width, kernel: 1}]
     shortcut: B
-    after: [module: {type: ReLU, args: {inplace: true}}]
+    after: [module: {type: ReLU}]
 levels: {m: 2, path: [conv: {out: out, kernel: 1}, bn, drop_path: {survival: 0.6, rescale: true}]}
 drop_path: {survival: 0.5, decay: constant, rescale: true}
 head: [global_avg_pool, linear: {out: 3}]

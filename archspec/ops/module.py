@@ -1,13 +1,10 @@
 """Any `torch.nn` module of an allow-list, by name: the way out where the vocabulary has no word.
 
-This is the one operator whose shape torch itself must tell, on its meta device, so that a spec which uses it imports
-torch even to be checked.
+This is the one operator whose shape torch itself must tell (archspec.ops.measured), so that a spec which uses it
+imports torch even to be checked.
 """
 
-import importlib
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
@@ -25,14 +22,43 @@ ALLOWED = frozenset(
     "Tanhshrink Threshold Upsample UpsamplingBilinear2d UpsamplingNearest2d ZeroPad2d ZeroPad3d".split()
 )
 
+REFUSED = {
+    "device": "'device' is the network's own: leave it out, and build the network where it is to be",
+    "dtype": "'dtype' is the network's own: leave it out, and build the network in the type it is to have",
+    "inplace": "'inplace' would overwrite what a shortcut, or the caller, may read: leave it out",
+    "return_indices": "'return_indices' gives two tensors, and an operator gives one: leave it out",
+}
+"""Arguments that say where, in what and into what a module computes, which the network decides, and not its function."""
+NESTED = 8
+"""How deep lists of an argument may nest."""
+
 
 def _pairs(value: Any) -> tuple[tuple[str, Any], ...]:
-    pairs = value.items() if isinstance(value, Mapping) else value
-    frozen = tuple((str(name), tuple(entry) if isinstance(entry, list) else entry) for name, entry in pairs)
-    for name, _ in frozen:
-        if not name.isidentifier():
-            raise ValueError(f"'{name}' is not the name of an argument")
-    return frozen
+    if not isinstance(value, Mapping | tuple):
+        raise ValueError(f"must be arguments by name, as in {{kernel_size: 3}}, not {show(value)}")
+    frozen = []
+    for name, entry in value.items() if isinstance(value, Mapping) else value:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ValueError(f"'{str(name)[:60]}' is not the name of an argument")
+        if name in REFUSED and entry is not False:
+            raise ValueError(REFUSED[name])
+        frozen.append((name, _constant(name, entry)))
+    return tuple(frozen)
+
+
+def _constant(name: str, value: Any, depth: int = 0) -> Any:
+    """An argument's value, lists as tuples. Raises `ValueError` for anything but numbers, words and lists of them."""
+    if isinstance(value, list | tuple):
+        if depth == NESTED:
+            raise ValueError(f"'{name}' nests lists more than {NESTED} deep")
+        return tuple([_constant(name, entry, depth + 1) for entry in value])
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ValueError(f"'{name}' must be a number, a condition, a word or a list of these, not {show(value)}")
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(entry) for entry in value] if isinstance(value, tuple) else value
 
 
 Pairs = Annotated[tuple[tuple[str, Any], ...], BeforeValidator(_pairs)]
@@ -58,17 +84,26 @@ class Module(Operator):
         return self.type not in ALLOWED
 
     def shape(self, inputs: Shapes) -> Shape:
-        return _measured(self, inputs)[0]
+        for name in sorted(dict(self.args).keys() & dict(self.words)):
+            raise ShapeError(f"'{name}' is given twice, in args and in words")
+        return self._measured(inputs)[0]
 
     def params(self, inputs: Shapes) -> int:
-        return _measured(self, inputs)[1]
+        return self._measured(inputs)[1]
 
     def macs(self, inputs: Shapes) -> int:
-        return _measured(self, inputs)[2]
+        return self._measured(inputs)[2]
 
     def kept(self, inputs: Shapes) -> Kept:
         """As measured on torch's meta device: what its kernels save there."""
-        return _saved(self, inputs)
+        from archspec.ops.measured import saved
+
+        return saved(self.call(inputs), inputs)
+
+    def _measured(self, inputs: Shapes) -> tuple[Shape, int, int]:
+        from archspec.ops.measured import measured
+
+        return measured(self.call(inputs), inputs)
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         target = self.type if "." in self.type else f"torch.nn.{self.type}"
@@ -81,70 +116,5 @@ class Module(Operator):
         fields: dict[str, Any] = {"type": self.type}
         for name, pairs in (("args", self.args), ("words", self.words)):
             if pairs:
-                fields[name] = {key: list(value) if isinstance(value, tuple) else value for key, value in pairs}
+                fields[name] = {key: _listed(value) for key, value in pairs}
         return fields
-
-
-def _made(module: Module, inputs: Shapes) -> Any:
-    """The layer, on torch's default device."""
-    package, _, name = module.call(inputs).target.rpartition(".")
-    return getattr(importlib.import_module(package), name)(**dict((*module.args, *module.words)))
-
-
-@lru_cache(maxsize=4096)
-def _measured(module: Module, inputs: Shapes) -> tuple[Shape, int, int]:
-    """Output shape, parameters and MACs, from one run on torch's meta device."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    name = module.type.rpartition(".")[2]
-    try:
-        with torch.device("meta"), torch.no_grad():
-            layer = _made(module, inputs).eval()
-            with FlopCounterMode(display=False) as counter:
-                output = layer(torch.empty(1, *inputs[0]))
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        given = ", ".join(f"{key}={show(value)}" for key, value in (*module.args, *module.words))
-        raise ShapeError(f"{name}({given}) fails: {reason}", "see the class's documentation in torch") from None
-    if not isinstance(output, torch.Tensor) or output.ndim < 2 or output.shape[0] != 1:
-        raise ShapeError(f"{name} must give one tensor with the batch first")
-    params = sum(parameter.numel() for parameter in layer.parameters())
-    return tuple(output.shape[1:]), params, counter.get_total_flops() // 2
-
-
-@lru_cache(maxsize=4096)
-def _saved(module: Module, inputs: Shapes) -> Kept:
-    """What its backward needs: the storages saved in runs of two and of four samples, on torch's meta device.
-
-    A class that cannot run there is taken to keep its input and its output.
-    """
-    try:
-        kept, numbers, indices = _saved_of(module, inputs, 2)
-        _, more_numbers, more_indices = _saved_of(module, inputs, 4)
-    except Exception:
-        return Kept((0,), output=True)
-    slope = (more_numbers - numbers) // 2
-    return replace(kept, numbers=slope, statistics=numbers - 2 * slope, indices=(more_indices - indices) // 2)
-
-
-def _saved_of(module: Module, inputs: Shapes, batch: int) -> tuple[Kept, int, int]:
-    """What is kept of input and output, and the numbers and indices saved besides."""
-    import torch
-
-    saved: dict[int, torch.Tensor] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        saved[tensor.untyped_storage()._cdata] = tensor
-        return tensor
-
-    with torch.device("meta"), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        layer, x = _made(module, inputs).train(), torch.empty(batch, *inputs[0], requires_grad=True)
-        output = layer(x)
-    for own in (*layer.parameters(), *layer.buffers()):
-        saved.pop(own.untyped_storage()._cdata, None)
-    entry, result = (tensor.untyped_storage()._cdata for tensor in (x, output))
-    kept = Kept((0,) * (entry in saved), output=result in saved and result != entry, view=result == entry)
-    others = [tensor for storage, tensor in saved.items() if storage not in (entry, result)]
-    numbers = sum(tensor.numel() for tensor in others if tensor.is_floating_point())
-    return kept, numbers, sum(tensor.numel() for tensor in others) - numbers

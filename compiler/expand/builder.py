@@ -78,10 +78,6 @@ class Builder:
                 message = f"{operation.operator.key}: {field} {message}"
                 self.tell(written or operation, message, span or operation.span, where)
             return None
-        except TypeError:  # words and arguments of `module` that are no mapping
-            message = f"{operation.operator.key}: its fields are not of the form it takes"
-            self.problems.add(message, operation.span, hint="see the operator's fields", where=where)
-            return None
         if isinstance(operator, Module) and operator.trusted_only and not self._trust:
             self.problems.add(
                 f"module '{operator.type[:80]}' is not on the list of torch.nn classes a spec may name",

@@ -23,9 +23,8 @@ def drops(call: Call) -> bool:
 def bypass(plan: Plan) -> tuple[str, Plan] | None:
     """The step of a plan that drops, and the plan where it has dropped.
 
-    None where nothing drops, where more than one step does, where an output needs what becomes of the zero in anything
-    but additions and products, and where a module overwrites its input: then the branch has to be computed, and is
-    replaced by zeros.
+    None where nothing drops, where more than one step does, and where an output needs what becomes of the zero in
+    anything but additions and products: then the branch has to be computed, and is replaced by zeros.
     """
     dropping = [step.name for step in plan.steps if drops(step.call)]
     if len(dropping) != 1:
@@ -52,10 +51,7 @@ def bypass(plan: Plan) -> tuple[str, Plan] | None:
     kept = tuple(reference for reference in outputs if reference is not None)
     if len(kept) < len(outputs) or not lost.isdisjoint(kept):
         return None
-    needed = _needed(steps, kept)
-    if any(isinstance(step.call, ModuleCall) and dict(step.call.arguments).get("inplace") for step in needed):
-        return None  # without the branch, it might overwrite the block's own input
-    return dropping[0], Plan(needed, plan.inputs, kept, plan.label)
+    return dropping[0], Plan(_needed(steps, kept), plan.inputs, kept, plan.label)
 
 
 def _fresh(call: Call) -> Call:

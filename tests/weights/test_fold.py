@@ -82,7 +82,7 @@ PATHS = {
     "before_linear": ("flatten, bn, linear: {out: 3}", 0),
     "dropped": (f"{CONV3}, dropout, bn, dropout, relu, identity, {CONV1}, dropout", 0),
     "nothing": ("dropout, identity", 0),
-    "opaque": (f"{CONV3}, bn, module: {{type: ReLU, args: {{inplace: true}}}}, module: {{type: Dropout}}", 0),
+    "opaque": (f"{CONV3}, bn, module: {{type: ReLU}}, module: {{type: Dropout}}", 0),
 }
 
 
