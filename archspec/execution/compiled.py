@@ -20,7 +20,10 @@ from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 from archspec.compiler.analysis.segments import Segment
 from archspec.compiler.lower import Network, blocks
 from archspec.compiler.lower.codegen import Block, executed
+from archspec.execution.failures import told
 from archspec.execution.parts import Part, Parts
+from archspec.ops import Shape
+from archspec.syntax.errors import suggest
 
 
 class CompileError(RuntimeError):
@@ -39,13 +42,18 @@ class Compiling:
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function compiled, which happens when it first runs. Raises `ValueError`."""
-        backend = self.backend
+        backend, options = self.backend, dict(self.options)
         if backend == "inductor":
-            backend = _inductor(self.budget, tuple(sorted(self.options.items())))
+            own = {name: options.pop(name) for name in list(options) if name not in _DYNAMOS}
+            backend = _inductor(self.budget, _known(own))
         elif self.budget is not None:
             raise ValueError("only the backend 'inductor' recomputes what it is told to: leave out checkpoint='auto'")
-        options = dict(self.options) if backend is self.backend else {}
-        return torch.compile(function, fullgraph=True, dynamic=self.dynamic, backend=backend, options=options or None)
+        try:
+            return torch.compile(
+                function, fullgraph=True, dynamic=self.dynamic, backend=backend, options=options or None
+            )
+        except TorchDynamoException as error:  # a backend that there is not
+            raise ValueError(str(error).strip().splitlines()[0]) from None
 
 
 def compile_regions(
@@ -64,12 +72,13 @@ def compile_regions(
         )
     together = {address for run in runs for address in run.units}
     compiled: dict[tuple[type[Block], str], Callable[..., Any]] = {}
+    sample = network.architecture.input.shape
     for address, block in found.items():
         cls = type(block)
         for name in cls.computing if address not in together else ():
             if (cls, name) not in compiled:
                 compiled[cls, name] = compiling(getattr(cls, name))
-            block.__dict__[name] = partial(_call, compiled[cls, name], address, block)
+            block.__dict__[name] = partial(_call, compiled[cls, name], address, sample, block)
     alone = len({cls for cls, _ in compiled})
     if not runs:
         return alone, None
@@ -96,7 +105,8 @@ class _Runs:
     def __call__(self, network: Network, x: Tensor) -> Any:
         def call(part: Part, inputs: list[Any]) -> Any:
             modules = [network.get_submodule(name) for name in part.modules]
-            return _call(self._regions[part.outputs], part.units[0].address, *modules, *inputs)
+            sample = network.architecture.input.shape
+            return _call(self._regions[part.outputs], part.units[0].address, sample, *modules, *inputs)
 
         return self._parts.run(network, x, call)
 
@@ -132,18 +142,46 @@ def uncompile_regions(network: Network) -> None:
 def compile_whole(network: Network, compiling: Compiling) -> Callable[..., Any]:
     """The network's forward as one compiled graph, to be called with its inputs. Hooks of the network itself run
     outside of it."""
-    return partial(_call, compiling(type(network).forward), network.architecture.name)
+    graph = network.architecture
+    return partial(_call, compiling(type(network).forward), graph.name, graph.input.shape)
 
 
-@cache  # dynamo keeps code by its backend: the same settings must be the same object
-def _inductor(budget: float | None, options: tuple[tuple[str, Any], ...]) -> Callable[[Any, Any], Any]:
+_DYNAMOS = frozenset({"guard_filter_fn"})
+"""Options that torch.compile itself takes, and no backend."""
+_inductors: dict[tuple[float | None, str], Callable[[Any, Any], Any]] = {}
+
+
+def _known(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as inductor's settings are called. Raises `ValueError` for one that it does not have."""
+    if not options:
+        return {}
+    from torch._inductor import config
+
+    known = config.get_config_copy()
+    given = {name.replace("-", "_"): value for name, value in sorted(options.items())}
+    for name in given:
+        if name not in known:
+            hint = suggest(name, known)
+            raise ValueError(f"torch.compile has no option '{name}'{f': {hint}' if hint else ''}")
+    return given
+
+
+def _inductor(budget: float | None, options: dict[str, Any]) -> Callable[[Any, Any], Any]:
+    """Inductor under settings. Dynamo keeps code by its backend: the same settings must be the same object."""
+    key = budget, repr(options)
+    if key not in _inductors:
+        _inductors[key] = _made_inductor(budget, options)
+    return _inductors[key]
+
+
+def _made_inductor(budget: float | None, options: dict[str, Any]) -> Callable[[Any, Any], Any]:
     """Inductor with a pass of ours, under an activation memory budget; for the graphs compiled here and no others."""
     from torch._functorch import config
     from torch._inductor.compile_fx import compile_fx
 
     from archspec.execution.masks import RecomputeMasks
 
-    patches: dict[str, Any] = {"joint_custom_pre_pass": RecomputeMasks(), **dict(options)}
+    patches: dict[str, Any] = {"joint_custom_pre_pass": RecomputeMasks(), **options}
 
     def inductor(graph: Any, inputs: Any) -> Any:
         with config.patch({} if budget is None else {"activation_memory_budget": budget}):
@@ -152,7 +190,7 @@ def _inductor(budget: float | None, options: tuple[tuple[str, Any], ...]) -> Cal
     return inductor
 
 
-def _call(compiled: Callable[..., Any], address: str, *arguments: Any) -> Any:
+def _call(compiled: Callable[..., Any], address: str, sample: Shape, *arguments: Any) -> Any:
     try:
         return compiled(*arguments)
     except FailOnRecompileLimitHit as error:
@@ -163,8 +201,4 @@ def _call(compiled: Callable[..., Any], address: str, *arguments: Any) -> Any:
             f"torch.compiler.reset() starts anew"
         ) from error
     except TorchDynamoException as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise CompileError(
-            f"'{address}' could not be compiled, and was not run: {reason}\n"
-            f"archspec.compile(network, mode='eager') runs it uncompiled"
-        ) from error
+        raise CompileError(told(error, address, sample, arguments)) from error

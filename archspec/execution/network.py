@@ -127,8 +127,8 @@ def _forward(
 ) -> Any:
     if body is not None and network.code is not code:
         raise RuntimeError("the network's fx graph was edited after archspec.compile: compile the network again")
-    if layout is not None:
-        x = x.contiguous(memory_format=layout)
+    if layout is not None and x.ndim == len(network.architecture.input.shape) + 1:
+        x = x.contiguous(memory_format=layout)  # what has another rank is for the first layer to refuse
     return type(network).forward(network, x) if body is None else body(network, x)
 
 
