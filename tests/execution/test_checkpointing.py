@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from execution.steps import FAMILIES, Outcome, batch, copied, small
+from training.steps import FAMILIES, Outcome, batch, copied, small
 
 import archspec
 from archspec.compiler.lower.layers import DropPath

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from execution.steps import FAMILIES, Outcome, batch, copied, small
 from torch import nn
 from torch._dynamo.utils import counters
+from training.steps import FAMILIES, Outcome, batch, copied, small
 
 import archspec
 from archspec.compiler.lower import blocks
