@@ -1,8 +1,9 @@
 """The verbs: what archspec does with a spec, each a function.
 
-A network may be given as a `Spec`, as a `Graph`, by its name in the zoo or as a .yaml file; where it is a name or a
-file, keywords that are no options of the verb are `load`'s: params by name (`summarize("wrn28_10", k=2)`), dotted keys
-for the rest, `trust` and `rules`. Importing this imports neither torch nor what few verbs need.
+A network may be given as a `Spec`, as a `Graph`, by its name in the zoo, as a .yaml file, or built, if it is still what
+its graph says (`ValueError` names what was edited). Where it is a name or a file, keywords that are no options of the
+verb are `load`'s: params by name (`summarize("wrn28_10", k=2)`), dotted keys for the rest, `trust` and `rules`.
+Importing this imports neither torch nor what few verbs need.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     from archspec.execution.network import Checkpoint
     from archspec.execution.probe import Probe
 
-Model: TypeAlias = "Spec | Graph | str | os.PathLike[str]"
+Unbuilt: TypeAlias = "Spec | Graph | str | os.PathLike[str]"
+"""How a network is given that has no weights."""
+Model: TypeAlias = "Unbuilt | Network"
 """How a network is given."""
 
 
@@ -94,7 +97,7 @@ def build(
 
 
 def compile(
-    model: Model | Network, mode: Mode = "regional", *, channels_last: bool | None = None,
+    model: Model, mode: Mode = "regional", *, channels_last: bool | None = None,
     checkpoint: Checkpoint | None = None, memory: int | None = None, batch: int | None = None,
     backend: str | Callable[..., Any] = "inductor", dynamic: bool | None = None,
     options: Mapping[str, Any] | None = None, cuda_graphs: bool = False,
@@ -124,8 +127,9 @@ def compile(
     raises `CaptureError`; training runs as without it (`archspec.TrainingStep` captures whole steps). Hooks on all
     modules but the network itself are refused.
 
-    Raises `SpecError` for a bad spec, `ValueError` for options that do not go together, a memory budget that cannot
-    be met, a network without blocks in mode "regional", and CUDA graphs for a network that is not on one GPU.
+    A layer that was replaced or edited runs as it is. Raises `SpecError` for a bad spec, `ValueError` for options that
+    do not go together, a memory budget that cannot be met, a plan of what to recompute for a network that is no longer
+    what its graph says, a forward put on the network or on a block by hand, a network without blocks in mode "regional", and CUDA graphs for a network that is not on one GPU.
     """
     from archspec.compiler.lower import Network
     from archspec.execution.network import run_as
@@ -144,10 +148,10 @@ def compile(
 
 
 @overload
-def optimize(model: Model, **overrides: Any) -> Graph: ...
+def optimize(model: Unbuilt, **overrides: Any) -> Graph: ...
 @overload
 def optimize(model: Network) -> Network: ...
-def optimize(model: Model | Network, **overrides: Any) -> Graph | Network:
+def optimize(model: Model, **overrides: Any) -> Graph | Network:
     """The same function for inference alone, as a new graph or network: what was given stays as it is.
 
     Batch norms, constant scales and unrescaled stochastic depth go into the weights of the convolution or linear layer
@@ -155,8 +159,10 @@ def optimize(model: Model | Network, **overrides: Any) -> Graph | Network:
     new biases) and the sharing of blocks stay. A network is folded from its present weights and statistics, in
     float64, and returned in evaluation mode, uncompiled.
 
-    Raises `SpecError` for a bad spec, and `ValueError` for a network whose fx graph was edited, that has hooks, or
-    whose batch norms keep no statistics.
+    Layers that nothing is folded into are taken as they are, edited or not.
+
+    Raises `SpecError` for a bad spec, and `ValueError`, naming what differs, for a network with hooks, and for one
+    whose fx graph, blocks, or layers that take part are no longer what its graph says.
     """
     if isinstance(model, Graph | Spec | str | os.PathLike):
         from archspec.compiler.rewrite.optimize import optimize as optimized
@@ -273,7 +279,8 @@ def render(
     from archspec.compiler.figures import Options, figure, write_figure
     from archspec.compiler.figures.options import points
 
-    models = [model] if isinstance(model, Spec | Graph | str | os.PathLike) else list(model)
+    several = isinstance(model, Sequence) and not isinstance(model, str)
+    models: list[Model] = list(model) if several else [model]  # type: ignore[arg-type, list-item]
     graphs = [graph_of(_given(each, overrides)) for each in models]
     options = Options(
         detail, collapse, max_blocks, frozenset(expand), theme, shapes, legend, title,
@@ -286,7 +293,20 @@ def _given(model: Model, overrides: Mapping[str, Any]) -> Spec | Graph:
     if isinstance(model, Spec | Graph):
         _no_overrides(overrides, "a graph" if isinstance(model, Graph) else "a spec that is loaded")
         return model
-    return load(model, **overrides)
+    if isinstance(model, str | os.PathLike):
+        return load(model, **overrides)
+    if not hasattr(model, "architecture"):
+        raise TypeError(f"a network is a spec, a graph, a name, a file or a built network, not {type(model).__name__}")
+    _no_overrides(overrides, "a network")
+    return _graph_of(model)
+
+
+def _graph_of(network: Network) -> Graph:
+    """A built network's graph. Raises `ValueError` where the network is no longer what it says."""
+    from archspec.compiler.lower.edits import agreed, edits, hooked
+
+    agreed(network, [*edits(network), *hooked(network)], "Its graph as it was built is network.architecture")
+    return network.architecture
 
 
 def _no_overrides(overrides: Mapping[str, Any], what: str) -> None:

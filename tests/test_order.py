@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SEEDS = ("0", "1", "2", "3")
 SETS = frozenset({"set", "frozenset", "AbstractSet"})
 MIXED = frozenset({"union", "intersection", "difference", "symmetric_difference"})
-UNORDERED = SETS | MIXED | {"sorted", "len", "any", "all", "min", "max", "sum", "bool", "Counter", "update", "isdisjoint"}
+UNORDERED = (
+    SETS | MIXED | {"sorted", "len", "any", "all", "min", "max", "sum", "bool", "Counter", "update", "isdisjoint"}
+)
 """What takes a set and gives what its order does not matter to."""
 ORDERED = frozenset({
     "list", "tuple", "iter", "enumerate", "join", "fromkeys", "map", "filter", "zip", "chain", "from_iterable", "extend",

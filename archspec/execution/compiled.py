@@ -20,6 +20,7 @@ from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 from archspec.compiler.analysis.segments import Segment
 from archspec.compiler.lower import Network, blocks
 from archspec.compiler.lower.codegen import Block, executed
+from archspec.compiler.lower.running import Instead, InsteadPartial
 from archspec.execution.failures import told
 from archspec.execution.parts import Part, Parts
 from archspec.ops import Shape
@@ -78,7 +79,7 @@ def compile_regions(
         for name in cls.computing if address not in together else ():
             if (cls, name) not in compiled:
                 compiled[cls, name] = compiling(getattr(cls, name))
-            block.__dict__[name] = partial(_call, compiled[cls, name], address, sample, block)
+            block.__dict__[name] = InsteadPartial(_call, compiled[cls, name], address, sample, block)
     alone = len({cls for cls, _ in compiled})
     if not runs:
         return alone, None
@@ -136,7 +137,8 @@ def uncompile_regions(network: Network) -> None:
     """Undoes `compile_regions`."""
     for block in blocks(network).values():
         for name in block.computing:
-            block.__dict__.pop(name, None)
+            if isinstance(block.__dict__.get(name), Instead):
+                del block.__dict__[name]
 
 
 def compile_whole(network: Network, compiling: Compiling) -> Callable[..., Any]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from archspec.compiler.lower import Network
+from archspec.compiler.lower.running import Instead
 from archspec.execution import recorder
 from archspec.execution.recorder import LIMIT, Frozen, Recorder, autocast_as, autocast_of, device_of, layout_of, static
 
@@ -31,7 +32,7 @@ class _Capture:
     replay: Callable[[], None]
 
 
-class CapturedForward:
+class CapturedForward(Instead):
     """A network's forward, of one input: replayed in evaluation without gradients, as it is in training.
 
     Captured on first call for each shape, dtype, memory layout and state of autocast; input may lie on the CPU.

@@ -13,9 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from archspec.compiler.lower.gates import DrawGates
-
-KINDS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+from archspec.compiler.lower.edits import HOOKS, has_hooks
 
 
 class SealedHooks(OrderedDict[int, Any]):
@@ -45,11 +43,6 @@ def inlined(root: nn.Module, address: str, outside: str) -> Iterable[tuple[str, 
             yield name, module, outside
 
 
-def has_hooks(module: nn.Module) -> bool:
-    """Whether a module has hooks, other than a network's own draws of stochastic depth."""
-    return any(type(hook) is not DrawGates for kind in KINDS for hook in getattr(module, kind).values())
-
-
 def check(modules: Iterable[tuple[str, nn.Module, str]]) -> None:
     """Raises `ValueError` naming every module whose hooks compiled or captured code would drop."""
     hooked = {name: outside for name, module, outside in modules if has_hooks(module)}
@@ -64,13 +57,13 @@ def check(modules: Iterable[tuple[str, nn.Module, str]]) -> None:
 def seal(modules: Iterable[tuple[str, nn.Module, str]]) -> None:
     """From now on, registering a hook on one of these modules raises `RuntimeError`."""
     for name, module, outside in modules:
-        for kind in KINDS:
+        for kind in HOOKS:
             module.__dict__[kind] = SealedHooks(name, outside)
 
 
 def unseal(root: nn.Module) -> None:
     """Undoes `seal` for every module below one."""
     for module in root.modules():
-        for kind in KINDS:
+        for kind in HOOKS:
             if isinstance(module.__dict__.get(kind), SealedHooks):
                 module.__dict__[kind] = OrderedDict()

@@ -7,7 +7,6 @@ network (deepcopy, pickle) runs eagerly again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
 import torch
@@ -18,8 +17,9 @@ from archspec.compiler.analysis.outline import outline
 from archspec.compiler.analysis.segments import Segment, every
 from archspec.compiler.analysis.training import training_memory
 from archspec.compiler.lower import Network, blocks
+from archspec.compiler.lower.edits import agreed, edits, rerouted
 from archspec.compiler.lower.gates import dropping
-from archspec.compiler.lower.running import Execution, Mode
+from archspec.compiler.lower.running import Execution, Instead, InsteadPartial, Mode
 from archspec.execution import hooks
 from archspec.execution.checkpointing import Checkpointed
 from archspec.execution.compiled import Compiling, compile_regions, compile_whole, uncompile_regions
@@ -46,6 +46,10 @@ def run_as(
     if mode not in get_args(Mode):
         raise ValueError(f"mode is 'eager', 'regional' or 'whole', not {mode!r}")
     graph = network.architecture
+    agreed(network, rerouted(network), "Compile it first, and then replace its forward, or subclass its layers")
+    if checkpoint == "auto" and (memory is not None or mode == "eager"):  # else the compiler sees for itself
+        changed = (edit for edit in edits(network) if not edit.number)
+        agreed(network, changed, "What to recompute follows from the graph: build the network of a spec that says so")
     size = next((parameter.element_size() for parameter in network.parameters()), 4)
     budget, segments = recomputation(graph, mode, checkpoint, memory, batch, size)
     if cuda_graphs:
@@ -71,7 +75,7 @@ def run_as(
         network.to(memory_format=layout)  # type: ignore[call-overload]
     hooks.seal(sealed)
     if body is not None or layout is not None or cuda_graphs:
-        forward = partial(_forward, network, network.code, body, layout)
+        forward = InsteadPartial(_forward, network, network.code, body, layout)
         network.__dict__["forward"] = CapturedForward(network, forward, layout) if cuda_graphs else forward
     network.__dict__["execution"] = Execution(mode, layout is not None, budget, segments, kinds, eager, cuda_graphs)
     return network
@@ -118,8 +122,10 @@ def reset(network: Network) -> None:
     """Has a network run as it was built, eagerly; its memory layout stays as it is."""
     hooks.unseal(network)
     uncompile_regions(network)
-    for name in ("forward", "execution", "skips_dropped"):
+    for name in ("execution", "skips_dropped"):
         network.__dict__.pop(name, None)
+    if isinstance(network.__dict__.get("forward"), Instead):
+        del network.__dict__["forward"]
 
 
 def _forward(

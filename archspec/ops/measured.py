@@ -168,7 +168,7 @@ def _mixes(cls: Any, call: ModuleCall, sample: Shape, numbers: int) -> bool:
             for first in (x[0], 2 * x[0] + 1):
                 torch.manual_seed(0)  # the same draws, if it draws
                 outputs.append(layer(torch.stack([first, x[1]]))[1])
-            return not torch.allclose(*outputs, rtol=1e-4, atol=1e-6, equal_nan=True)
+            return not torch.allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-6, equal_nan=True)
     except Exception:
         return False
 

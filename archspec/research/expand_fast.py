@@ -27,7 +27,9 @@ class Frame:
     def __init__(self, spec: Spec, names: Sequence[str]) -> None:
         self.spec, self.memo = spec, Memo(spec.document)
         exprs = {name: expr for name, expr in spec.document.params.items() if name not in names}
-        order = TopologicalSorter({name: sorted(expr.names & spec.document.params.keys()) for name, expr in exprs.items()})
+        order = TopologicalSorter(
+            {name: sorted(expr.names & spec.document.params.keys()) for name, expr in exprs.items()}
+        )
         # Only what depends on the changing ones is computed anew.
         moving = set(names)
         self._derived: list[tuple[str, Expr]] = []

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from archspec.compiler.lower import Network
 from archspec.execution import recorder
-from archspec.execution.hooks import has_hooks
+from archspec.compiler.lower.edits import has_hooks
 from archspec.execution.recorder import LIMIT, Frozen, Recorder, autocast_as, autocast_of, device_of, layout_of, static
 
 CHANGES = 4

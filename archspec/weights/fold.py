@@ -15,10 +15,9 @@ from torch import Tensor, nn
 
 from archspec.compiler.lower import Network, lower
 from archspec.compiler.lower.codegen import attach
+from archspec.compiler.lower.edits import agreed, edits, hooked
 from archspec.compiler.lower.layers import DropPath
-from archspec.compiler.lower.modules import target
 from archspec.compiler.rewrite.optimize import Folding, optimize
-from archspec.execution.hooks import has_hooks
 from archspec.graph import Node
 from archspec.ops import ModuleCall
 
@@ -33,19 +32,20 @@ def fold(network: Network) -> Network:
     classes, and what stays keeps its names and state-dict keys. It has its own tensors: the given network does not
     change, and later changes of one do not reach the other. It is not for training: its batch norms are constants.
 
-    Statistics, weights and survival probabilities are the network's present ones. Raises `ValueError` for a network
-    whose fx graph has been edited, that has hooks, or of which a layer to fold is not the one its graph says.
+    Statistics, weights, epsilons and survival probabilities are the network's present ones, and layers that nothing is
+    folded into are the network's own, whatever they have become. Raises `ValueError` for a network whose fx graph or
+    blocks have been edited, that has hooks, or of which a layer that takes part, or is left out, is not the one its
+    graph says.
     """
-    if network.edited:
-        raise ValueError("the network's fx graph has been edited: optimise the network as it was built, then edit that")
-    hooked = [name or "the network" for name, module in network.named_modules() if has_hooks(module)]
-    if hooked:
-        raise ValueError(f"{hooked[0]} has hooks, which the optimised network would not call: remove them first")
+    agreed(network, hooked(network), "The optimised network would not call them: remove them first")
     optimized = optimize(network.architecture)
     graph = optimized.graph
     taken: dict[str, list[Folding]] = {}
     for folding in optimized.foldings:
         taken.setdefault(folding.layer, []).append(folding)
+    part = [node for node in network.architecture if node.name in taken or node.name not in graph.nodes]
+    changed = (edit for edit in edits(network, part) if not edit.number)
+    agreed(network, changed, "Optimise the network before replacing or parametrising its layers")
     result = lower(graph, network.granularity, torch.device("meta"))
     copies: dict[int, Any] = {}
     with torch.no_grad():
@@ -60,7 +60,7 @@ def fold(network: Network) -> Network:
 def _take_up(network: Network, node: Node, foldings: Sequence[Folding], into: Any) -> None:
     """Gives a layer of the optimised network the weights that the network's own has, with the steps folded in."""
     graph = network.architecture
-    layer: Any = _expected(network, graph[node.name])
+    layer: Any = network.get_submodule(node.name)
     weight, bias = layer.weight.to(EXACT), None if layer.bias is None else layer.bias.to(EXACT)
     for folding in foldings:
         factor, shift = _constants(network, graph[folding.step], weight.device)
@@ -95,26 +95,11 @@ def _constants(network: Network, step: Node, device: torch.device) -> tuple[Tens
     """What a step multiplies each channel, or all, by, and what it adds, if anything."""
     if step.op.key == "scale":
         return torch.tensor([step.op.by], dtype=EXACT, device=device), None  # type: ignore[attr-defined]
-    module: Any = _expected(network, step)
+    module: Any = network.get_submodule(step.name)
     if isinstance(module, DropPath):
         return module.survival.to(EXACT).reshape(1), None
-    if module.running_mean is None:
-        raise ValueError(f"{step.name} has no running statistics: it uses the batch's, and cannot be folded")
     factor = (module.running_var.to(EXACT) + module.eps).rsqrt()
     if module.weight is not None:
         factor = factor * module.weight.to(EXACT)
     shift = -module.running_mean.to(EXACT) * factor
     return factor, shift if module.bias is None else shift + module.bias.to(EXACT)
-
-
-def _expected(network: Network, node: Node) -> nn.Module:
-    """The module of a node. Raises `ValueError` if another has been put in its place."""
-    module = network.get_submodule(node.name)
-    call = node.op.call(network.architecture.input_shapes(node))
-    expected = target(call.target)
-    if type(module) is not expected and not (node.op.key == "bn" and isinstance(module, nn.SyncBatchNorm)):
-        raise ValueError(
-            f"{node.name} is a {type(module).__name__}, where the graph has a {expected.__name__}: "
-            "optimise the network before replacing or parametrising its layers"
-        )
-    return module

@@ -86,7 +86,9 @@ def _ordered(found: Mapping[str, Strand], problems: Problems) -> list[Strand]:
     if len(order) == len(names):
         return order
     try:
-        TopologicalSorter({name: [source for source in strand.inputs if source != "input"] for name, strand in found.items()}).prepare()
+        TopologicalSorter(
+            {name: [source for source in strand.inputs if source != "input"] for name, strand in found.items()}
+        ).prepare()
     except CycleError as error:
         circle = list(reversed(error.args[1]))
         problems.add(f"wires read each other in a circle: {' -> '.join(circle)}", found[circle[0]].span)

@@ -17,6 +17,7 @@ from torch import fx, nn
 
 from archspec.compiler.analysis.outline import Plan, Reference
 from archspec.compiler.lower.modules import target
+from archspec.compiler.lower.running import Instead
 from archspec.compiler.rewrite.bypass import bypass
 from archspec.ops import FunctionCall, ModuleCall, Operand
 from archspec.syntax.escape import identifier as python_name
@@ -40,7 +41,7 @@ class Block(nn.Module):
     behind when it is copied."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        state = {name: value for name, value in self.__dict__.items() if name not in self.computing}
+        state = {name: value for name, value in self.__dict__.items() if not isinstance(value, Instead)}
         return _bare, (self.plan,), state
 
 

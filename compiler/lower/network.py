@@ -18,9 +18,10 @@ from torch import fx, nn
 
 from archspec.compiler.analysis.outline import Unit, outline
 from archspec.compiler.lower.codegen import Block, annotate, assemble, attach, block_class, emit_call, identifier
+from archspec.compiler.lower.edits import edits
 from archspec.compiler.lower.gates import DrawGates, dropping
 from archspec.compiler.lower.modules import Factory
-from archspec.compiler.lower.running import Execution
+from archspec.compiler.lower.running import Execution, Instead
 from archspec.graph import Graph, Node
 from archspec.ops import ModuleCall
 from archspec.syntax.escape import identifier as python_name
@@ -59,8 +60,11 @@ class Network(fx.GraphModule):
         return graph
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the network's figure."""
-        return self.architecture._repr_mimebundle_(include, exclude)
+        """What a notebook shows: the network's figure, or what it is no longer that a figure would show."""
+        edit = next(edits(self), None)
+        if edit is None:
+            return self.architecture._repr_mimebundle_(include, exclude)
+        return {"text/plain": f"{type(self).__name__}, edited since it was built from its graph: {edit}"}
 
     @property
     def granularity(self) -> Granularity:
@@ -79,7 +83,7 @@ class Network(fx.GraphModule):
         copied: Network = super().__deepcopy__(memo)  # type: ignore[assignment]
         type(copied).__name__ = type(self).__name__
         for name, value in self.__dict__.items():
-            if name not in _REBUILT:
+            if name not in _REBUILT and not isinstance(value, Instead):
                 copied.__dict__[name] = deepcopy(value, memo)
         return copied
 
@@ -90,11 +94,14 @@ class Network(fx.GraphModule):
         if self.edited:
             reduced: tuple[Any, ...] = super().__reduce__()
             return reduced
-        state = {name: value for name, value in self.__dict__.items() if name not in _REBUILT}
+        state = {
+            name: value for name, value in self.__dict__.items()
+            if name not in _REBUILT and not isinstance(value, Instead)
+        }  # fmt: skip
         return _rebuild, (origin.graph, origin.granularity, self._modules), state
 
 
-_REBUILT = ("_graph", "_modules", "meta", "_code", "forward", "execution")
+_REBUILT = ("_graph", "_modules", "meta", "_code", "execution")
 
 
 def _rebuild(graph: Graph, granularity: Granularity, modules: dict[str, nn.Module]) -> Network:

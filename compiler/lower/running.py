@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 from archspec.compiler.analysis.segments import Segment
 
 Mode: TypeAlias = Literal["eager", "regional", "whole"]
+
+
+class Instead:
+    """What archspec puts in the place of a forward of an instance, and what computes the same; a copy goes without."""
+
+
+class InsteadPartial(partial[Any], Instead):
+    """Such a one, of a function and some of its arguments."""
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,9 @@ def test_torch_compiles_own_options_reach_it(monkeypatch: pytest.MonkeyPatch) ->
 
     made: list[dict[str, Any]] = []
     monkeypatch.setattr(compiled, "_inductors", {})
-    monkeypatch.setattr(compiled, "_made_inductor", lambda budget, options: made.append(options) or (lambda graph, x: graph))
+    monkeypatch.setattr(
+        compiled, "_made_inductor", lambda budget, options: made.append(options) or (lambda graph, x: graph)
+    )
     options = {"guard_filter_fn": keep, "triton.cudagraphs": False, "max-autotune": [1]}
     torch.compiler.reset()
     double = Compiling("inductor", options=options)(lambda x: 2 * x)
