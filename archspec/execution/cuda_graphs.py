@@ -120,6 +120,7 @@ class CapturedForward(Instead):
                 self._frozen = Frozen([self._network])
                 self._memory = self._frozen.storages  # a replay may come before it is known that they were replaced
             replay, output = recorder.record(self._recorder, work, self._network.architecture.name)
+            self._frozen.settle()
         return _Capture(given, output, replay)
 
 

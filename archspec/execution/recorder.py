@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import cache
 from itertools import chain
-from operator import is_
+from operator import is_, itemgetter
+from types import FunctionType, MethodType
 from typing import Any, TypeVar
 
 import torch
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 LIMIT = 16
 """Captures kept for different inputs: each costs seconds, and memory of its own for inputs and outputs."""
 _Result = TypeVar("_Result")
+_CONSTANTS = (bool, int, float, str, tuple, type(None), FunctionType, MethodType)
+"""What a module may hold that captured work has read, and that no later change in place reaches."""
 
 
 class CaptureError(RuntimeError):
@@ -150,11 +153,18 @@ def autocast_as(device: str, state: tuple[bool, torch.dtype]) -> AbstractContext
     return torch.autocast(device, dtype=state[1], enabled=state[0], cache_enabled=False)
 
 
-class Frozen:
-    """What captured work has fixed about some modules: their code, which there are, their tensors' places, their modes.
+def _fixed(module: nn.Module, name: str, value: Any) -> bool:
+    """Whether captured work holds an attribute as it was; what a class has a default for is the state of a step."""
+    declared = hasattr(type(module), name) and not callable(getattr(type(module), name))
+    return isinstance(value, _CONSTANTS) and not declared
 
-    A change in place (an optimizer's step, `load_state_dict`, `DropPath.set_survival`) is none of these: replays see
-    it. Some 0.2 us of host time a tensor to compare.
+
+class Frozen:
+    """What captured work has fixed about some modules: their code, which there are, their tensors' places, their modes,
+    and the numbers and words that they hold (a stride, a padding mode, a probability, a forward of their own).
+
+    A change in place (an optimizer's step, `load_state_dict`) is none of these: replays see it. Some 0.2 us of host
+    time a tensor, and half a microsecond a module, to compare.
     """
 
     def __init__(self, roots: Iterable[nn.Module]) -> None:
@@ -162,6 +172,10 @@ class Frozen:
         self._modules = [module for root in self._roots for module in root.modules()]
         slots = [(module._modules, module._parameters, module._buffers) for module in self._modules]
         self._slots: list[dict[str, Any]] = [slot for of_one in slots for slot in of_one if slot]
+        self._fields: list[tuple[dict[str, Any], list[str], Callable[[Any], Any]]] = []
+        for module in self._modules:
+            self._watch(vars(module), [name for name, value in vars(module).items() if _fixed(module, name, value)])
+        self._constants = self._read()
         self._found = self._find()
         self._tensors = [value for value in self._found if isinstance(value, Tensor)]
         self._state = self._look()
@@ -174,7 +188,25 @@ class Frozen:
     def holds(self) -> bool:
         """Whether all of it is as it was."""
         found = self._find()
-        return len(found) == len(self._found) and all(map(is_, found, self._found)) and self._look() == self._state
+        if len(found) != len(self._found) or not all(map(is_, found, self._found)) or self._look() != self._state:
+            return False
+        return self._read() == self._constants
+
+    def settle(self) -> None:
+        """Passes over numbers that the captured work itself has changed, as a module may that counts its calls."""
+        fields, self._fields = self._fields, []
+        for (own, names, _), old in zip(fields, self._constants[1:], strict=True):
+            self._watch(own, [name for name, value in zip(names, old, strict=False) if own.get(name) == value])
+        self._constants = self._read()
+
+    def _watch(self, own: dict[str, Any], names: list[str]) -> None:
+        self._fields.append((own, names, itemgetter(*names, "training", "training")))
+
+    def _read(self) -> list[Any]:
+        try:
+            return [["forward" in own for own, _, _ in self._fields], *[read(own) for own, _, read in self._fields]]
+        except KeyError:  # one is gone
+            return []
 
     def _find(self) -> list[Any]:
         codes = [getattr(root, "code", None) for root in self._roots]

@@ -143,6 +143,7 @@ class TrainingStep:
         except BaseException:
             self.optimizer.zero_grad(set_to_none=True)  # they lie in memory of a graph that is none
             raise
+        self._frozen.settle()
         slot.gradients = tuple(parameter.grad for parameter in self._parameters())
         self.captures += 1
 

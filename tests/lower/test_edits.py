@@ -1,0 +1,266 @@
+"""Who reads the graph of a network that others have edited follows the edit, or refuses and names it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from lower.edited import EDITS, LAYERS, NOT_BY_OPERATOR, SAME, WHOLE, batch, edited, network
+from ops.test_operators import CASES, Case
+from torch import Tensor, nn
+
+import archspec
+from archspec.compiler.lower import Network, lower
+from archspec.compiler.lower.edits import Edit, edits, hooked
+from archspec.graph import Graph, Node, Source
+from archspec.ops import OPERATORS, ModuleCall
+
+BOTH = pytest.mark.parametrize("granularity", ["block", "op"])
+
+
+def graph_of_case(case: Case) -> Graph:
+    """A network of one operator, below a stem that splits nothing: every operand is the input."""
+    source = Node("input", Source(sample=case.inputs[0]), (), case.inputs[0], 0, 0, None)
+    op = case.op
+    shapes = (case.inputs[0],) * len(case.inputs)
+    node = Node("head.op", op, ("input",) * len(shapes), op.shape(shapes), op.params(shapes), op.macs(shapes), None)
+    end = archspec.ops.BY_KEY["relu"]()
+    return Graph("one", [source, node, Node("head.end", end, ("head.op",), node.shape, 0, 0, None)], {"output": "head.end"})
+
+
+MODULES = [case for case in CASES if isinstance(case.op.call(case.inputs), ModuleCall)]
+
+
+def test_every_operator_that_is_a_module_is_here() -> None:
+    known = {case.key for case in MODULES}
+    functions = {case.key for case in CASES} - known
+    assert known | functions == {operator.key for operator in OPERATORS}
+    assert len(known) >= 9
+
+
+def other(value: Any) -> Any:
+    """Another value of an attribute, of the same kind."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return f"{value}_"
+        case tuple() | list():
+            return type(value)([other(value[0]), *value[1:]]) if value else (1,)
+        case None:
+            return 2
+    return None
+
+
+@BOTH
+@pytest.mark.parametrize("case", MODULES, ids=str)
+def test_every_attribute_of_every_operator_counts(case: Case, granularity: Any) -> None:
+    """Its numbers and words, its class, its parameters and buffers, its children and its methods."""
+    net = lower(graph_of_case(case), granularity, torch.device("meta"))
+    module = net.get_submodule("head.op")
+    assert list(edits(net)) == []
+
+    def found() -> list[tuple[str, str]]:
+        return [(edit.address, edit.field) for edit in edits(net)]
+
+    own = vars(nn.Module())
+    for name, value in list(vars(module).items()):
+        if name in own:
+            continue
+        vars(module)[name] = other(value)
+        assert found() == [("head.op", name)], name
+        del vars(module)[name]
+        assert found() == [("head.op", name)], name
+        vars(module)[name] = value
+    for slot in (module._parameters, module._buffers):
+        for name, value in list(slot.items()):
+            slot[name] = torch.nn.Parameter(torch.empty(1, 2, 3, device="meta")) if value is None else None
+            assert found() == [("head.op", name)], name
+            if value is not None:
+                wide = torch.empty(*value.shape, 2, device="meta")
+                slot[name] = nn.Parameter(wide) if slot is module._parameters else wide
+                assert found() == [("head.op", name)], name
+                kind = {torch.int64: torch.float32}.get(value.dtype, torch.int8)
+                slot[name] = torch.empty(value.shape, dtype=kind, device="meta")
+                assert found() == [("head.op", name)], name
+            slot[name] = value
+    module.register_buffer("mask", torch.ones(1))
+    assert found() == [("head.op", "mask")]
+    del module.mask
+    module.add_module("adapter", nn.Identity())
+    assert found() == [("head.op", "")]
+    del module.adapter
+    for name in ("forward", "extra_repr"):
+        setattr(module, name, lambda *_: None)
+        assert found() == [("head.op", name)]
+        delattr(module, name)
+    own_class = type(module)
+    module.__class__ = type("Other", (own_class,), {})
+    assert found() == [("head.op", "")]
+    module.__class__ = own_class
+    net.set_submodule("head.op", nn.Sequential())
+    assert found() == [("head.op", "")]
+    del net.head.op
+    assert found() == [("head.op", "")]
+
+
+@pytest.mark.parametrize("name", ["iresnet50", "ror3_110_sd", "resnext50_32x4d", "iresnet3d50", "vgg19"])
+def test_networks_as_built_are_what_their_graphs_say(name: str) -> None:
+    for granularity in ("block", "op"):
+        net = archspec.build(name, granularity=granularity, device="meta")  # type: ignore[arg-type]
+        assert list(edits(net)) == []
+        assert list(hooked(net)) == []
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_what_changes_no_layer_is_no_edit(name: str) -> None:
+    net = network()
+    SAME[name](net)
+    for each in (net, copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert list(edits(each)) == []
+    assert archspec.signature(net) == archspec.signature(network().architecture)
+
+
+@BOTH
+@pytest.mark.parametrize("name", EDITS)
+def test_edits_are_found_and_named(name: str, granularity: Any) -> None:
+    if granularity == "op" and name in NOT_BY_OPERATOR:
+        return
+    address, net = EDITS[name][0], edited(name, granularity)
+    found: list[Edit] = [*edits(net), *hooked(net)]
+    assert address in {str(each).partition(":")[0] for each in found}
+    with pytest.raises(ValueError, match=f"(?s)'edited' is no longer what its graph says.*{address}"):
+        archspec.emit(net)
+    assert f"{found[0]}" in net._repr_mimebundle_()["text/plain"] if name != "hook" else True
+
+
+VERBS: dict[str, Callable[[Any], Any]] = {
+    "expand": archspec.expand, "summarize": archspec.summarize, "check": archspec.check, "analyze": archspec.analyze,
+    "signature": archspec.signature, "table": archspec.table, "emit": archspec.emit, "render": archspec.render,
+    "diff": lambda net: archspec.diff(net, net.architecture).equal,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_verbs_take_a_built_network_for_its_graph(verb: str) -> None:
+    net = network()
+    assert VERBS[verb](net) == (VERBS[verb](net.architecture) if verb != "diff" else True)
+    LAYERS["another_stride"][1](net)
+    with pytest.raises(ValueError, match=r"stem\.conv: stride is \(2, 2\), where the graph has \(1, 1\)"):
+        VERBS[verb](net)
+    with pytest.raises(TypeError, match="not Linear"):
+        archspec.summarize(nn.Linear(1, 1))  # type: ignore[arg-type]
+
+
+def outcome(net: nn.Module, x: Tensor) -> Tensor | None:
+    """What a network gives; None if its edit makes that impossible."""
+    try:
+        with torch.no_grad():
+            return net(x.clone())  # type: ignore[no-any-return]
+    except (RuntimeError, ValueError, AttributeError, TypeError):
+        return None
+
+
+@BOTH
+@pytest.mark.parametrize("name", [*EDITS, "epsilon", "momentum", "survival", "synchronised"])
+def test_folding_follows_or_refuses(name: str, granularity: Any) -> None:
+    numbers: dict[str, tuple[str, Callable[[Network], Any]]] = {
+        "epsilon": ("", lambda net: setattr(net.get_submodule("stem.bn"), "eps", 0.7)),
+        "momentum": ("", lambda net: setattr(net.get_submodule("stem.bn"), "momentum", 0.7)),
+        "survival": ("", lambda net: net.get_submodule("stage1.1.branch.drop_path").set_survival(0.9)),
+        "synchronised": ("", lambda net: nn.SyncBatchNorm.convert_sync_batchnorm(net)),
+    }
+    if granularity == "op" and name in NOT_BY_OPERATOR:
+        return
+    address, edit = (EDITS | numbers)[name]
+    net = network(granularity)
+    edit(net)
+    expected = outcome(net, batch())
+    try:
+        folded = archspec.optimize(net)
+    except ValueError as error:
+        assert name not in numbers
+        assert address in str(error)
+        return
+    torch.testing.assert_close(outcome(folded, batch()), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_folding_follows_what_it_does_not_touch() -> None:
+    for name in ("head", "low_rank", "slope", "opaque", "norm_of_shortcut", "quantised"):
+        net = edited(name)
+        torch.testing.assert_close(outcome(archspec.optimize(net), batch()), outcome(net, batch()), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_copies_keep_what_was_edited(name: str) -> None:
+    net = edited(name)
+    expected = outcome(net, batch())
+    assert expected is not None
+    torch.testing.assert_close(outcome(copy.deepcopy(net), batch()), expected)
+
+
+@pytest.mark.parametrize("name", ["another_kernel", "another_stride", "head", "forward", "block"])
+@pytest.mark.parametrize("mode", ["regional", "whole"])
+def test_compiled_code_follows(mode: Any, name: str) -> None:
+    """Before compiling, and after; an edit by hand of what compiling replaces is refused."""
+    torch.compiler.reset()
+    expected = outcome(edited(name), batch())
+    early = archspec.compile(edited(name), mode, backend="eager", channels_last=False)
+    torch.testing.assert_close(outcome(early, batch()), expected)
+    late = archspec.compile(network(), mode, backend="eager", channels_last=False)
+    outcome(late, batch())
+    torch.manual_seed(2)
+    EDITS[name][1](late)
+    torch.testing.assert_close(outcome(late, batch()), expected)
+
+
+@pytest.mark.parametrize("name", ["rerouted", "rerouted_block"])
+def test_a_forward_of_ones_own_is_not_compiled_away(name: str) -> None:
+    for mode in ("regional", "whole", "eager"):
+        net = edited(name)
+        expected = outcome(net, batch())
+        with pytest.raises(ValueError, match=f"{EDITS[name][0]}: it has its own forward"):
+            archspec.compile(net, mode, backend="eager")  # type: ignore[arg-type]
+        torch.testing.assert_close(outcome(net, batch()), expected)
+
+
+@pytest.mark.parametrize("name", ["another_kernel", "another_stride", "head", "block", "no_norm"])
+def test_checkpointing_follows_and_plans_refuse(name: str) -> None:
+    net = edited(name)
+    for options in ({"checkpoint": "auto"}, {"checkpoint": "auto", "memory": 1 << 20, "batch": 2}):
+        with pytest.raises(ValueError, match=f"(?s){EDITS[name][0]}.*What to recompute follows from the graph"):
+            archspec.compile(net, "eager", **options)  # type: ignore[arg-type]
+    assert net.execution is None
+    plain = copy.deepcopy(net).train()
+    archspec.compile(net, "eager", checkpoint=1).train()
+    results = []
+    for each in (plain, net):
+        torch.manual_seed(3)
+        results.append(each(batch()))
+        results[-1].sum().backward()
+    torch.testing.assert_close(*results)
+    for one, two in zip(plain.parameters(), net.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, two.grad)
+
+
+def test_numbers_spoil_no_plan() -> None:
+    net = network()
+    net.get_submodule("stem.bn").momentum = 0.01
+    net.get_submodule("head.dropout").p = 0.9
+    assert archspec.compile(net, "eager", checkpoint="auto").execution is not None
+
+
+def test_many_edits_are_told_in_few_words() -> None:
+    net = network()
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = 1
+    with pytest.raises(ValueError, match=r"eps is 1, where the graph has 1e-05; .*; and 1 more\. Its graph as it was"):
+        archspec.emit(net)
+    assert set(WHOLE) | set(LAYERS) == set(EDITS)
