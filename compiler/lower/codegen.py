@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import linecache
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
@@ -134,15 +136,56 @@ def _plan_graph(plan: Plan) -> fx.Graph:
     values: dict[Reference, fx.Node] = {}
     for i, name in enumerate(input_names(plan.inputs)):
         values[i] = graph.create_node("placeholder", name, (), {}, name)
+    careful = careful_steps(plan)
     for step in plan.steps:
-        operands = [values[source] for source in step.inputs]
-        nodes = emit_call(graph, identifier(step.name), step.name, step.call, operands)
+        call, read = careful.get(step.name, (step.call, ()))
+        operands = [values[source] for source in (*step.inputs, *read)]
+        nodes = emit_call(graph, identifier(step.name), step.name, call, operands)
         for node in nodes:
             annotate(node, step.name, step.origin)
         values[step.name] = nodes[-1]
     outputs = tuple(values[reference] for reference in plan.outputs)
     graph.output(outputs[0] if len(outputs) == 1 else outputs)
     return graph
+
+
+def careful_steps(plan: Plan) -> dict[str, tuple[FunctionCall, tuple[Reference, ...]]]:
+    """Steps that overwrite their operand, and what they are to be instead, with what they read besides.
+
+    The graph says that a layer gives a tensor of its own. Others may replace it by one that passes its input on: then
+    the step would overwrite that, which the shortcut or the caller may read. It has to look.
+    """
+    readers = Counter([*(source for step in plan.steps for source in step.inputs), *plan.outputs])
+    steps = {step.name: step for step in plan.steps}
+    found: dict[str, tuple[FunctionCall, tuple[Reference, ...]]] = {}
+    for step in plan.steps:
+        if not isinstance(step.call, FunctionCall) or ("inplace", True) not in step.call.arguments:
+            continue
+        value, viewed = step.inputs[0], False
+        while isinstance(value, str) and readers[value] == 1 and _passes(steps[value].call):
+            viewed |= _views(steps[value].call)
+            value = steps[value].inputs[0]
+        if value == step.inputs[0] or (isinstance(value, str) and readers[value] == 1):
+            continue  # what computes it gives a tensor of its own, whatever becomes of layers
+        if viewed:
+            arguments = tuple(pair for pair in step.call.arguments if pair[0] != "inplace")
+            found[step.name] = replace(step.call, arguments=arguments), ()
+        else:
+            found[step.name] = FunctionCall(f"{_LAYERS}.overwriting_relu", (Operand(0), Operand(1))), (value,)
+    return found
+
+
+_LAYERS = "archspec.compiler.lower.layers"
+
+
+def _passes(call: ModuleCall | FunctionCall) -> bool:
+    """Whether a call passes its operand on, or may come to do so: any layer may."""
+    return isinstance(call, ModuleCall) or call.target in (f"{_LAYERS}.identity", "torch.flatten")
+
+
+def _views(call: ModuleCall | FunctionCall) -> bool:
+    """Whether what it gives may be the memory of its operand under another name."""
+    return call.opaque if isinstance(call, ModuleCall) else call.target == "torch.flatten"
 
 
 def annotate(node: fx.Node, address: str, origin: str) -> None:

@@ -20,6 +20,14 @@ def gate(a: Tensor, b: Tensor) -> Tensor:
     return signal * factor.reshape(factor.shape + (1,) * (signal.ndim - factor.ndim))
 
 
+def overwriting_relu(x: Tensor, read: Tensor) -> Tensor:
+    """max(x, 0) in the memory of x, unless x is `read`, which others read too: where a layer that gave x has been
+    replaced by one that passes its input on, as nn.Identity does."""
+    if torch.jit.is_scripting():
+        return torch.nn.functional.relu(x)
+    return torch.nn.functional.relu(x, inplace=x is not read)
+
+
 class ChannelLayerNorm(nn.LayerNorm):
     """Layer normalisation over the channels at each position: (N, C, *S) -> (N, C, *S)."""
 

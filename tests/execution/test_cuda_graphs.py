@@ -311,3 +311,62 @@ def test_on_a_gpu_inputs_may_lie_on_the_host_and_streams_may_change() -> None:
             got = net(x)
             torch.cuda.synchronize()
         torch.testing.assert_close(got, plain(net, x.cuda()), atol=1e-4, rtol=1e-4)
+
+
+def put_stride(net: Any) -> None:
+    net.stem.conv.stride = (2, 2)
+
+
+def put_padding(net: Any) -> None:
+    net.stem.conv.padding_mode = "circular"
+
+
+def put_epsilon(net: Any) -> None:
+    net.stem.bn.eps = 0.5
+
+
+def put_forward(net: Any) -> None:
+    net.head.linear.forward = lambda x: -torch.nn.functional.linear(x, net.head.linear.weight)
+
+
+def put_layer(net: Any) -> None:
+    net.head.linear = torch.nn.Linear(16, 2)
+
+
+@pytest.mark.parametrize("edit", [put_stride, put_padding, put_epsilon, put_forward, put_layer])
+def test_edits_of_layers_are_captured_again(graphs: type[emulated.Recorder], edit: Any) -> None:
+    net = archspec.compile(network().eval(), "eager", cuda_graphs=True, channels_last=False)
+    (x, _), = batches(1)
+    with torch.no_grad():
+        before = net(x)
+        assert recorded(graphs) == 1
+        torch.manual_seed(3)
+        edit(net)
+        after = net(x)
+        assert recorded(graphs) == 2
+        torch.testing.assert_close(after, type(net).forward(net, x))
+        net(x)
+        assert recorded(graphs) == 2
+    assert after.shape != before.shape or not torch.allclose(after, before)
+
+
+class Counting(torch.nn.Module):
+    """Counts its calls, which Python makes at a capture alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return x
+
+
+def test_what_a_module_counts_is_no_edit(graphs: type[emulated.Recorder]) -> None:
+    net = network().eval()
+    net.set_submodule("stem.bn", Counting())
+    archspec.compile(net, "eager", cuda_graphs=True)
+    with torch.no_grad():
+        for x, _ in batches(3):
+            net(x)
+    assert recorded(graphs) == 1

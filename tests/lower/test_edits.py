@@ -205,8 +205,10 @@ def test_copies_keep_what_was_edited(name: str) -> None:
     torch.testing.assert_close(outcome(copy.deepcopy(net), batch()), expected)
 
 
-@pytest.mark.parametrize("name", ["another_kernel", "another_stride", "head", "forward", "block"])
-@pytest.mark.parametrize("mode", ["regional", "whole"])
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [("regional", "another_stride"), ("regional", "forward"), ("regional", "block"), ("whole", "another_stride"), ("whole", "head")],
+)
 def test_compiled_code_follows(mode: Any, name: str) -> None:
     """Before compiling, and after; an edit by hand of what compiling replaces is refused."""
     torch.compiler.reset()
@@ -264,3 +266,67 @@ def test_many_edits_are_told_in_few_words() -> None:
     with pytest.raises(ValueError, match=r"eps is 1, where the graph has 1e-05; .*; and 1 more\. Its graph as it was"):
         archspec.emit(net)
     assert set(WHOLE) | set(LAYERS) == set(EDITS)
+
+
+PASSING: dict[str, tuple[str, Any]] = {
+    "norm_first": ("branch: [bn, relu, conv: {out: width, kernel: 3}]", ["branch.bn"]),
+    "norm_after_identity": ("branch: [identity, bn, relu, conv: {out: width, kernel: 3}]", ["branch.bn"]),
+    "both": ("branch: [conv: {out: width, kernel: 3}, bn, relu, conv: {out: width, kernel: 3}]", ["branch.conv1", "branch.bn"]),
+    "opaque_before": (
+        "branch: [module: {type: Identity}, bn, relu, conv: {out: width, kernel: 3}]", ["branch.bn"],
+    ),
+    "plain": ("branch: [bn, relu]\n    shortcut: none", ["branch.bn"]),
+    "wires": (
+        "graph:\n      a: [conv: {out: width, kernel: 3}, sigmoid]\n      branch: {from: a, ops: [conv: {out: width, kernel: 1}, bn, relu]}\n"
+        "      output: {from: [branch, a, input], ops: [add]}",
+        ["branch.conv", "branch.bn"],
+    ),
+}  # fmt: skip
+"""Blocks, and layers of theirs that are replaced by nothing."""
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", PASSING)
+def test_layers_replaced_by_nothing_overwrite_nothing(name: str, training: bool) -> None:
+    """By block, where activations overwrite what is theirs, as by operator, where nothing does."""
+    block, gone = PASSING[name]
+    spec = (
+        "archspec: 1\ninput: {channels: 8, size: [8, 8]}\n"
+        f"stages: {{repeat: [2], width: [8], blocks: block}}\nblocks:\n  block:\n    {block}\n"
+    )
+    results = []
+    x = torch.randn(2, 8, 8, 8)
+    for granularity in ("block", "op"):
+        torch.manual_seed(0)
+        net = archspec.build(archspec.loads(spec), granularity=granularity).train(training)  # type: ignore[arg-type]
+        for address in (f"stage1.{i}.{local}" for i in (0, 1) for local in gone):
+            net.set_submodule(address, nn.Identity())
+        given = x.clone()
+        results.append(net(given))
+        assert torch.equal(given, x), "the caller's own"
+    torch.testing.assert_close(*results)
+
+
+def test_dynamo_and_torchscript_read_a_careful_activation() -> None:
+    torch.compiler.reset()
+    spec = (
+        "archspec: 1\ninput: {channels: 8, size: [8, 8]}\nstages: {repeat: [2], width: [8], blocks: block}\n"
+        "blocks: {block: {branch: [bn, relu, conv: {out: width, kernel: 3}]}}\n"
+    )
+    for gone in (False, True):
+        net = archspec.build(archspec.loads(spec)).eval()
+        if gone:
+            net.set_submodule("stage1.0.branch.bn", nn.Identity())
+        expected = outcome(net, torch.ones(2, 8, 8, 8))
+        scripted = torch.jit.script(fx_of(net.get_submodule("stage1.0")))
+        torch.testing.assert_close(scripted(torch.ones(2, 8, 8, 8)), net.get_submodule("stage1.0")(torch.ones(2, 8, 8, 8)))
+        exported = torch.export.export(net, (torch.ones(2, 8, 8, 8),)).module()
+        torch.testing.assert_close(outcome(exported, torch.ones(2, 8, 8, 8)), expected)
+        for mode in ("regional", "whole"):
+            archspec.compile(net, mode, backend="aot_eager")  # type: ignore[arg-type]
+            torch.testing.assert_close(outcome(net, torch.ones(2, 8, 8, 8)), expected)
+
+
+def fx_of(block: Any) -> nn.Module:
+    """A block as a plain GraphModule."""
+    return torch.fx.GraphModule(block, block.fx_graph)

@@ -428,7 +428,7 @@ def test_generated_code_is_what_one_would_write() -> None:
     assert statements == [
         "branch_conv1 = self.branch.conv1(x)",
         "branch_bn1 = self.branch.bn1(branch_conv1)",
-        "branch_relu = torch.nn.functional.relu(branch_bn1, inplace = True)",
+        "branch_relu = archspec_compiler_lower_layers_overwriting_relu(branch_bn1, x)",
         "branch_conv2 = self.branch.conv2(branch_relu)",
         "branch_bn2 = self.branch.bn2(branch_conv2)",
         "add = branch_bn2 + x",
