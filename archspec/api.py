@@ -1,9 +1,8 @@
 """The verbs: what archspec does with a spec, each a function.
 
 A network may be given as a `Spec`, as a `Graph`, by its name in the zoo, as a .yaml file, or built, if it is still what
-its graph says (`ValueError` names what was edited). Where it is a name or a file, keywords that are no options of the
-verb are `load`'s: params by name (`summarize("wrn28_10", k=2)`), dotted keys for the rest, `trust` and `rules`.
-Importing this imports neither torch nor what few verbs need.
+its graph says (`ValueError` names what was edited). Keywords that are no options of the verb are `load`'s: params by
+name (`summarize("wrn28_10", k=2)`), dotted keys, `trust`, `rules`. Importing this imports no torch.
 """
 
 from __future__ import annotations
@@ -38,9 +37,7 @@ if TYPE_CHECKING:
     from archspec.execution.probe import Probe
 
 Unbuilt: TypeAlias = "Spec | Graph | str | os.PathLike[str]"
-"""How a network is given that has no weights."""
 Model: TypeAlias = "Unbuilt | Network"
-"""How a network is given."""
 
 
 def load(
@@ -92,8 +89,8 @@ def build(
 
     if granularity not in ("block", "op"):
         raise ValueError(f"granularity is 'block' or 'op', not {granularity!r}")
-    source = _given(model, overrides)
-    return network_of(source, granularity, torch.device(device) if device is not None else None, dtype)
+    place = None if device is None else torch.device(device)
+    return network_of(_given(model, overrides), granularity, place, dtype)
 
 
 def compile(
@@ -127,9 +124,9 @@ def compile(
     raises `CaptureError`; training runs as without it (`archspec.TrainingStep` captures whole steps). Hooks on all
     modules but the network itself are refused.
 
-    A layer that was replaced or edited runs as it is. Raises `SpecError` for a bad spec, `ValueError` for options that
-    do not go together, a memory budget that cannot be met, a plan of what to recompute for a network that is no longer
-    what its graph says, a forward put on the network or on a block by hand, a network without blocks in mode "regional", and CUDA graphs for a network that is not on one GPU.
+    Edited layers run as they are. Raises `SpecError` for a bad spec, `ValueError` for options that do not go together,
+    a memory budget that cannot be met, a network without blocks in mode "regional", one with a forward of its own, a
+    plan of what to recompute in one that its graph no longer describes, and CUDA graphs for one not on a single GPU.
     """
     from archspec.compiler.lower import Network
     from archspec.execution.network import run_as
@@ -157,12 +154,10 @@ def optimize(model: Model, **overrides: Any) -> Graph | Network:
     Batch norms, constant scales and unrescaled stochastic depth go into the weights of the convolution or linear layer
     before or after them, wherever that is exact; dropout and identities are removed. Names, state-dict keys (but for
     new biases) and the sharing of blocks stay. A network is folded from its present weights and statistics, in
-    float64, and returned in evaluation mode, uncompiled.
+    float64, and returned in evaluation mode, uncompiled. Layers that nothing is folded into may be anything by now.
 
-    Layers that nothing is folded into are taken as they are, edited or not.
-
-    Raises `SpecError` for a bad spec, and `ValueError`, naming what differs, for a network with hooks, and for one
-    whose fx graph, blocks, or layers that take part are no longer what its graph says.
+    Raises `SpecError` for a bad spec, and `ValueError` for a network with hooks, or whose fx graph, blocks or folded
+    layers are not what its graph says.
     """
     if isinstance(model, Graph | Spec | str | os.PathLike):
         from archspec.compiler.rewrite.optimize import optimize as optimized
@@ -279,8 +274,7 @@ def render(
     from archspec.compiler.figures import Options, figure, write_figure
     from archspec.compiler.figures.options import points
 
-    several = isinstance(model, Sequence) and not isinstance(model, str)
-    models: list[Model] = list(model) if several else [model]  # type: ignore[arg-type, list-item]
+    models: Any = model if isinstance(model, Sequence) and not isinstance(model, str) else [model]
     graphs = [graph_of(_given(each, overrides)) for each in models]
     options = Options(
         detail, collapse, max_blocks, frozenset(expand), theme, shapes, legend, title,
@@ -290,23 +284,15 @@ def render(
 
 
 def _given(model: Model, overrides: Mapping[str, Any]) -> Spec | Graph:
-    if isinstance(model, Spec | Graph):
-        _no_overrides(overrides, "a graph" if isinstance(model, Graph) else "a spec that is loaded")
-        return model
     if isinstance(model, str | os.PathLike):
         return load(model, **overrides)
-    if not hasattr(model, "architecture"):
-        raise TypeError(f"a network is a spec, a graph, a name, a file or a built network, not {type(model).__name__}")
-    _no_overrides(overrides, "a network")
-    return _graph_of(model)
+    kinds = ((Graph, "a graph"), (Spec, "a spec that is loaded"), (object, "a network"))
+    _no_overrides(overrides, next(what for kind, what in kinds if isinstance(model, kind)))
+    if not isinstance(model, Spec | Graph):
+        from archspec.compiler.lower.edits import described
 
-
-def _graph_of(network: Network) -> Graph:
-    """A built network's graph. Raises `ValueError` where the network is no longer what it says."""
-    from archspec.compiler.lower.edits import agreed, edits, hooked
-
-    agreed(network, [*edits(network), *hooked(network)], "Its graph as it was built is network.architecture")
-    return network.architecture
+        model = described(model)
+    return model
 
 
 def _no_overrides(overrides: Mapping[str, Any], what: str) -> None:

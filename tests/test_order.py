@@ -20,13 +20,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SEEDS = ("0", "1", "2", "3")
 SETS = frozenset({"set", "frozenset", "AbstractSet"})
 MIXED = frozenset({"union", "intersection", "difference", "symmetric_difference"})
-UNORDERED = (
-    SETS | MIXED | {"sorted", "len", "any", "all", "min", "max", "sum", "bool", "Counter", "update", "isdisjoint"}
-)
+UNORDERED = SETS | MIXED | set("sorted len any all min max sum bool Counter update isdisjoint".split())
 """What takes a set and gives what its order does not matter to."""
 ORDERED = frozenset({
-    "list", "tuple", "iter", "enumerate", "join", "fromkeys", "map", "filter", "zip", "chain", "from_iterable", "extend",
-    "dict", "OrderedDict", "deque", "reversed", "next",
+    "list", "tuple", "iter", "enumerate", "join", "fromkeys", "map", "filter", "zip", "chain", "from_iterable",
+    "extend", "dict", "OrderedDict", "deque", "reversed", "next",
 })  # fmt: skip
 """What takes anything and keeps its order."""
 
@@ -108,12 +106,17 @@ class Loops(ast.NodeVisitor):
         self._hold(node.value)
         self.generic_visit(node)
 
-    def visit_ListComp(self, node: ast.ListComp | ast.GeneratorExp | ast.DictComp) -> None:
-        for generator in node.generators:
-            self._hold(generator.iter)
+    def visit_comprehension(self, node: ast.comprehension) -> None:
+        self._hold(node.iter)
         self.generic_visit(node)
 
-    visit_GeneratorExp = visit_DictComp = visit_ListComp
+    def visit_SetComp(self, node: ast.SetComp) -> None:
+        self._unheld(node)
+
+    def _unheld(self, node: ast.AST) -> None:
+        """Visits what may go over sets itself, and what stands in it, which may not."""
+        for each in ast.iter_child_nodes(node):
+            (self.generic_visit if isinstance(each, ast.comprehension) else self.visit)(each)
 
     def visit_Set(self, node: ast.Set) -> None:
         for each in node.elts:
@@ -123,7 +126,10 @@ class Loops(ast.NodeVisitor):
         name = ast.unparse(node.func).rpartition(".")[2]
         if name in UNORDERED:
             for each in [node.func, *node.args, *node.keywords]:
-                (self.generic_visit if isinstance(each, ast.GeneratorExp | ast.Starred) else self.visit)(each)
+                if isinstance(each, ast.GeneratorExp):
+                    self._unheld(each)
+                else:
+                    (self.generic_visit if isinstance(each, ast.Starred) else self.visit)(each)
             return
         if name in ORDERED:
             for each in node.args:

@@ -28,7 +28,7 @@ REFUSED = {
     "inplace": "'inplace' would overwrite what a shortcut, or the caller, may read: leave it out",
     "return_indices": "'return_indices' gives two tensors, and an operator gives one: leave it out",
 }
-"""Arguments that say where, in what and into what a module computes, which the network decides, and not its function."""
+"""Arguments that say where, in what and into what a module computes, which is the network's to decide."""
 NESTED = 8
 """How deep lists of an argument may nest."""
 

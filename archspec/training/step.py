@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from archspec.compiler.lower import Network
-from archspec.execution import recorder
 from archspec.compiler.lower.edits import has_hooks
+from archspec.execution import recorder
 from archspec.execution.recorder import LIMIT, Frozen, Recorder, autocast_as, autocast_of, device_of, layout_of, static
 
 CHANGES = 4

@@ -148,8 +148,8 @@ class _Recorder:
         forward, backward = self._scratch(op, node, shapes, shape)
         self._calls.append(Call(
             node, value, storage, 0 if shared else size, kept.extra(self._batch, self._item) if learns else 0,
-            tuple(dict.fromkeys(entry for entry in saved if entry)) if learns else (), forward, _gives(op, kept.view) if learns else
-            NONE, gradients, backward,
+            tuple(dict.fromkeys(entry for entry in saved if entry)) if learns else (), forward,
+            _gives(op, kept.view) if learns else NONE, gradients, backward,
         ))  # fmt: skip
         return value
 

@@ -1,8 +1,8 @@
 """Whether a network is still what its graph says: every module compared with the one that the graph would have made.
 
 Whoever reads the graph of a network that others may have edited asks here first. People replace layers and blocks, set
-`stride` or `padding_mode` of one, put low-rank adapters beside it, parametrise, prune or quantise it, hook it, give it a
-forward of their own. Each of these is an `Edit`, with its address and what differs.
+`stride` or `padding_mode` of one, put low-rank adapters beside it, parametrise, prune or quantise it, hook it, give it
+a forward of their own. Each of these is an `Edit`, with its address and what differs.
 """
 
 from __future__ import annotations
@@ -67,6 +67,15 @@ def agreed(network: Built, found: Iterable[Edit], before: str) -> None:
         raise ValueError(
             f"'{network.architecture.name}' is no longer what its graph says: {'; '.join(told[:_TOLD])}{more}. {before}"
         )
+
+
+def described(network: Built) -> Graph:
+    """A built network's graph. Raises `ValueError` where the network is no longer what it says, `TypeError` for what
+    is no such network."""
+    if not hasattr(network, "architecture"):
+        raise TypeError(f"this is no spec, graph, name, file or built network, but {_class(network)}")
+    agreed(network, [*edits(network), *hooked(network)], "Its graph as it was built is network.architecture")  # type: ignore[arg-type]
+    return network.architecture
 
 
 def edits(network: Built, nodes: Iterable[Node] | None = None) -> Iterator[Edit]:
@@ -175,7 +184,7 @@ def _attributes(address: str, found: nn.Module, expected: nn.Module, others: lis
 
 
 def _own_methods(module: nn.Module) -> list[str]:
-    """Names under which an instance hides a method of its class; what archspec puts in place of a forward is its own."""
+    """Names under which an instance hides a method of its class; what archspec puts in a forward's place hides none."""
     return [
         name for name, value in vars(module).items()
         if name not in _OWN and callable(getattr(type(module), name, None)) and not isinstance(value, Instead)

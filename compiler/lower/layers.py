@@ -23,7 +23,7 @@ def gate(a: Tensor, b: Tensor) -> Tensor:
 def overwriting_relu(x: Tensor, read: Tensor) -> Tensor:
     """max(x, 0) in the memory of x, unless x is `read`, which others read too: where a layer that gave x has been
     replaced by one that passes its input on, as nn.Identity does."""
-    if torch.jit.is_scripting():
+    if torch.jit.is_scripting():  # type: ignore[attr-defined]
         return torch.nn.functional.relu(x)
     return torch.nn.functional.relu(x, inplace=x is not read)
 

@@ -336,7 +336,7 @@ def put_layer(net: Any) -> None:
 @pytest.mark.parametrize("edit", [put_stride, put_padding, put_epsilon, put_forward, put_layer])
 def test_edits_of_layers_are_captured_again(graphs: type[emulated.Recorder], edit: Any) -> None:
     net = archspec.compile(network().eval(), "eager", cuda_graphs=True, channels_last=False)
-    (x, _), = batches(1)
+    ((x, _),) = batches(1)
     with torch.no_grad():
         before = net(x)
         assert recorded(graphs) == 1

@@ -95,7 +95,11 @@ def have(address: str, work: Callable[[Any], Any]) -> Callable[[Network], None]:
 
 
 def setting(**fields: Any) -> Callable[[Any], None]:
-    return lambda module: [setattr(module, name, value) for name, value in fields.items()][0]
+    def work(module: Any) -> None:
+        for name, value in fields.items():
+            setattr(module, name, value)
+
+    return work
 
 
 def quantised(net: Network) -> None:

@@ -29,7 +29,9 @@ def graph_of_case(case: Case) -> Graph:
     shapes = (case.inputs[0],) * len(case.inputs)
     node = Node("head.op", op, ("input",) * len(shapes), op.shape(shapes), op.params(shapes), op.macs(shapes), None)
     end = archspec.ops.BY_KEY["relu"]()
-    return Graph("one", [source, node, Node("head.end", end, ("head.op",), node.shape, 0, 0, None)], {"output": "head.end"})
+    return Graph(
+        "one", [source, node, Node("head.end", end, ("head.op",), node.shape, 0, 0, None)], {"output": "head.end"}
+    )
 
 
 MODULES = [case for case in CASES if isinstance(case.op.call(case.inputs), ModuleCall)]
@@ -154,7 +156,7 @@ def test_verbs_take_a_built_network_for_its_graph(verb: str) -> None:
     LAYERS["another_stride"][1](net)
     with pytest.raises(ValueError, match=r"stem\.conv: stride is \(2, 2\), where the graph has \(1, 1\)"):
         VERBS[verb](net)
-    with pytest.raises(TypeError, match="not Linear"):
+    with pytest.raises(TypeError, match="but a Linear"):
         archspec.summarize(nn.Linear(1, 1))  # type: ignore[arg-type]
 
 
@@ -182,19 +184,24 @@ def test_folding_follows_or_refuses(name: str, granularity: Any) -> None:
     net = network(granularity)
     edit(net)
     expected = outcome(net, batch())
+    refused = ""
     try:
         folded = archspec.optimize(net)
     except ValueError as error:
+        refused = str(error)
+    if refused:
         assert name not in numbers
-        assert address in str(error)
-        return
-    torch.testing.assert_close(outcome(folded, batch()), expected, rtol=1e-4, atol=1e-4)
+        assert address in refused
+    else:
+        torch.testing.assert_close(outcome(folded, batch()), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_folding_follows_what_it_does_not_touch() -> None:
     for name in ("head", "low_rank", "slope", "opaque", "norm_of_shortcut", "quantised"):
         net = edited(name)
-        torch.testing.assert_close(outcome(archspec.optimize(net), batch()), outcome(net, batch()), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            outcome(archspec.optimize(net), batch()), outcome(net, batch()), rtol=1e-4, atol=1e-4
+        )
 
 
 @pytest.mark.parametrize("name", EDITS)
@@ -207,7 +214,13 @@ def test_copies_keep_what_was_edited(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "name"),
-    [("regional", "another_stride"), ("regional", "forward"), ("regional", "block"), ("whole", "another_stride"), ("whole", "head")],
+    [
+        ("regional", "another_stride"),
+        ("regional", "forward"),
+        ("regional", "block"),
+        ("whole", "another_stride"),
+        ("whole", "head"),
+    ],
 )
 def test_compiled_code_follows(mode: Any, name: str) -> None:
     """Before compiling, and after; an edit by hand of what compiling replaces is refused."""
@@ -271,13 +284,17 @@ def test_many_edits_are_told_in_few_words() -> None:
 PASSING: dict[str, tuple[str, Any]] = {
     "norm_first": ("branch: [bn, relu, conv: {out: width, kernel: 3}]", ["branch.bn"]),
     "norm_after_identity": ("branch: [identity, bn, relu, conv: {out: width, kernel: 3}]", ["branch.bn"]),
-    "both": ("branch: [conv: {out: width, kernel: 3}, bn, relu, conv: {out: width, kernel: 3}]", ["branch.conv1", "branch.bn"]),
+    "both": (
+        "branch: [conv: {out: width, kernel: 3}, bn, relu, conv: {out: width, kernel: 3}]",
+        ["branch.conv1", "branch.bn"],
+    ),
     "opaque_before": (
         "branch: [module: {type: Identity}, bn, relu, conv: {out: width, kernel: 3}]", ["branch.bn"],
     ),
     "plain": ("branch: [bn, relu]\n    shortcut: none", ["branch.bn"]),
     "wires": (
-        "graph:\n      a: [conv: {out: width, kernel: 3}, sigmoid]\n      branch: {from: a, ops: [conv: {out: width, kernel: 1}, bn, relu]}\n"
+        "graph:\n      a: [conv: {out: width, kernel: 3}, sigmoid]\n"
+        "      branch: {from: a, ops: [conv: {out: width, kernel: 1}, bn, relu]}\n"
         "      output: {from: [branch, a, input], ops: [add]}",
         ["branch.conv", "branch.bn"],
     ),
@@ -319,7 +336,9 @@ def test_dynamo_and_torchscript_read_a_careful_activation() -> None:
             net.set_submodule("stage1.0.branch.bn", nn.Identity())
         expected = outcome(net, torch.ones(2, 8, 8, 8))
         scripted = torch.jit.script(fx_of(net.get_submodule("stage1.0")))
-        torch.testing.assert_close(scripted(torch.ones(2, 8, 8, 8)), net.get_submodule("stage1.0")(torch.ones(2, 8, 8, 8)))
+        torch.testing.assert_close(
+            scripted(torch.ones(2, 8, 8, 8)), net.get_submodule("stage1.0")(torch.ones(2, 8, 8, 8))
+        )
         exported = torch.export.export(net, (torch.ones(2, 8, 8, 8),)).module()
         torch.testing.assert_close(outcome(exported, torch.ones(2, 8, 8, 8)), expected)
         for mode in ("regional", "whole"):

@@ -71,8 +71,7 @@ def judged(op: Module, sample: tuple[int, ...]) -> tuple[int, ...] | None:
     """The shape told, or None for what is refused."""
     try:
         return op.shape((sample,))
-    except ShapeError as error:
-        assert str(error)
+    except ShapeError:
         return None
 
 
