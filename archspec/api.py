@@ -131,15 +131,14 @@ def compile(
     from archspec.compiler.lower import Network
     from archspec.execution.network import run_as
 
-    if isinstance(model, Network):
-        if device is not None or dtype is not None:
-            raise ValueError("device and dtype are for a spec or graph: move a network by .to()")
-        _no_overrides(overrides, "a network")
-        network = model
+    if not isinstance(model, Network):
+        model = build(model, device=device, dtype=dtype, **overrides)
+    elif device is not None or dtype is not None:
+        raise ValueError("device and dtype are for a spec or graph: move a network by .to()")
     else:
-        network = build(model, device=device, dtype=dtype, **overrides)
+        _no_overrides(overrides, "a network")
     return run_as(
-        network, mode, channels_last=channels_last, checkpoint=checkpoint, memory=memory, batch=batch,
+        model, mode, channels_last=channels_last, checkpoint=checkpoint, memory=memory, batch=batch,
         backend=backend, dynamic=dynamic, options=options, cuda_graphs=cuda_graphs,
     )  # fmt: skip
 
