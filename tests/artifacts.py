@@ -31,7 +31,7 @@ def flat_spec(seed: int, wires: int) -> str:
     names: list[str] = []
     lines = []
     for number in range(wires):
-        name = f"{draw.choice(['p', 'q', 'r', 's', 's.t', 'levels.a'])}.{draw.choice('abc')}{number}"
+        name = f"{draw.choice(['p', 'q', 'r', 'stage1.0', 'stage1.x', 'levels.a'])}.{draw.choice('abc')}{number}"
         sources = draw.sample(["input", *names], min(len(names) + 1, draw.choice([1, 1, 2, 3])))
         first = "" if len(sources) == 1 else f"{draw.choice(['add', 'multiply'])}, "
         op = draw.choice(["conv: {out: 3, kernel: 3}", "bn", "relu", "conv: {out: 3, kernel: 1, bias: true}"])
