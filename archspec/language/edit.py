@@ -7,14 +7,16 @@ A change is what a file that extends the spec would say: mappings merge, lists r
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from archspec.language import zoo
+from archspec.language.merge import inherited, merge_files, unfounded_nulls, value_at
 from archspec.language.overrides import nested
 from archspec.language.resolve import Resolved
-from archspec.syntax.source import Data, Map, Scalar, Seq
+from archspec.syntax.errors import Source
+from archspec.syntax.source import Map, Scalar, Seq, mark, plain
 from archspec.syntax.writer import yaml_text
 
 
@@ -31,7 +33,27 @@ def changed(spec: Resolved, change: Mapping[str, Any], name: str | None = None) 
             result.pop(section, None)
     if name is not None:
         result["name"] = name
-    return result
+    return result if "extends" in change else _founded(result, spec)
+
+
+def _founded(data: dict[str, Any], spec: Resolved) -> dict[str, Any]:
+    """A document of a spec without its nulls that remove nothing: an edit may remove what is not there."""
+    if not _has_null(data):
+        return data
+    below = inherited(merge_files(spec.parent, spec.own)) if spec.file is not None else spec.parent
+    marked = mark(data, Source(spec.name, ""))
+    assert isinstance(marked, Map)
+    for *above, last in unfounded_nulls(below, marked):
+        section = value_at(marked, above)
+        assert isinstance(section, Map)
+        del section[last]
+    founded = plain(marked)
+    assert isinstance(founded, dict)
+    return founded
+
+
+def _has_null(data: Mapping[Any, Any]) -> bool:
+    return any(value is None or (isinstance(value, Mapping) and _has_null(value)) for value in data.values())
 
 
 def merged(base: Mapping[Any, Any], change: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -48,7 +70,7 @@ def merged(base: Mapping[Any, Any], change: Mapping[Any, Any]) -> dict[Any, Any]
 
 def text(spec: Resolved, folder: Path | None = None) -> str:
     """A spec as YAML, its `extends` written for a file in `folder` (by default, the folder it came from)."""
-    data = _own(spec) if spec.overridden else _written(spec)
+    data = _founded(_own(spec), spec) if spec.overridden else _written(spec)
     return yaml_text(_moved({"archspec": 1, "name": spec.name, **data}, spec, folder))
 
 
@@ -97,11 +119,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Map | Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
     return str(value) if isinstance(value, str) else value
-
-
-def value_at(data: Data, path: Sequence[str]) -> Data | None:
-    """What stands at a dotted place of a document; None if nothing does."""
-    found: Data | None = data
-    for key in path:
-        found = found.get(key) if isinstance(found, Map) else None
-    return found

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from archspec.syntax.errors import Problems, suggest
-from archspec.syntax.source import Data, Map, Scalar
+from archspec.syntax.source import Data, Key, Map, Scalar
 
 NOT_INHERITED = ("archspec", "name", "paper", "lineage", "expect", "extends")
+
+
+def is_null(data: object) -> bool:
+    """Whether marked data is a null."""
+    return isinstance(data, Scalar) and data.value is None
 
 
 def merge(base: Map, change: Map, *, nulls: bool = False) -> Map:
@@ -15,7 +22,7 @@ def merge(base: Map, change: Map, *, nulls: bool = False) -> Map:
     """
     result = Map(base, change.span or base.span, base.key_spans)
     for key, value in change.items():
-        if isinstance(value, Scalar) and value.value is None:
+        if is_null(value):
             if nulls:
                 result.set(key, value, change.key_spans.get(key))
             else:
@@ -82,3 +89,46 @@ def _parent(blocks: Map, name: str | int) -> str | None:
     block = blocks[name]
     parent = block.get("extends") if isinstance(block, Map) else None
     return parent.text if isinstance(parent, Scalar) and parent.value is not None else None
+
+
+def unfounded_nulls(base: Map, change: Map) -> list[tuple[Key, ...]]:
+    """The places in a spec where a null removes nothing, as keys from the top.
+
+    `base` is what the spec extends, as `inherited` leaves it. A null in a block may also remove what the block's own
+    `extends` gives.
+    """
+    found = list(_removing_nothing(base, change))
+    if not any(place[0] == "blocks" and len(place) > 2 for place in found):
+        return found
+    together = merge_files(base, change)
+    written, extended = together["blocks"], extend_blocks(together, Problems())["blocks"]
+
+    def extends_it(place: tuple[Key, ...]) -> bool:
+        if place[0] != "blocks" or not isinstance(written, Map) or not isinstance(extended, Map):
+            return False
+        parent = _parent(written, place[1])
+        data: Data | None = extended.get(parent) if parent is not None else None
+        for key in place[2:]:
+            data = data.get(key) if isinstance(data, Map) else None
+        return data is not None
+
+    return [place for place in found if not extends_it(place)]
+
+
+def _removing_nothing(base: Map, change: Map) -> Iterator[tuple[Key, ...]]:
+    """The places of nulls in the mappings of `change` for which `base` has nothing."""
+    for key, value in change.items():
+        below = base.get(key)
+        if is_null(value) and below is None:
+            yield (key,)
+        elif isinstance(value, Map):
+            for place in _removing_nothing(below if isinstance(below, Map) else Map(), value):
+                yield (key, *place)
+
+
+def value_at(data: Data, path: Sequence[Key]) -> Data | None:
+    """What stands at a dotted place of a document; None if nothing does."""
+    found: Data | None = data
+    for key in path:
+        found = found.get(key) if isinstance(found, Map) else None
+    return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from archspec.language.merge import is_null
 from archspec.language.schema import Document, Stages
 from archspec.syntax.errors import Problem, Problems, Source, Span, SpecError, suggest
 from archspec.syntax.source import Data, Map, Scalar, mark, parse
@@ -84,6 +85,12 @@ def nested(data: Map, overrides: Mapping[str, Data]) -> Map:
 
 def _misplaced(data: Map, path: list[Any], key: str, value: Data) -> Problem | None:
     """Why there is no such place; sections that are not the author's own are left to the schema."""
+    if key == "extends":
+        hint = "write a spec that extends another, or a whole one"
+        return Problem("`extends` is carried out before overrides, and cannot be one", value.span, hint)
+    if any(_nulls(value)):
+        hint = "give it a value, after a colon and a space, or leave it out"
+        return Problem(f"{key}: a mapping replaces what is there, and null in it removes nothing", value.span, hint)
     params = data.get("params")
     names = [str(name) for name in params] if isinstance(params, Map) else []
     sections = [name for name in Document.model_fields if name != "span"]
@@ -104,12 +111,19 @@ def _misplaced(data: Map, path: list[Any], key: str, value: Data) -> Problem | N
     return None
 
 
+def _nulls(value: Data) -> Iterator[bool]:
+    """Whether each value in a mapping, those of mappings within it included, is null."""
+    for entry in value.values() if isinstance(value, Map) else ():
+        yield is_null(entry)
+        yield from _nulls(entry)
+
+
 def _with(data: Map, path: list[Any], value: Data) -> Map:
     result = Map(data, data.span, data.key_spans)
     below = data.get(path[0])
     if len(path) > 1:
         value = _with(below if isinstance(below, Map) else Map(span=value.span), path[1:], value)
-    elif isinstance(value, Scalar) and value.value is None:
+    elif is_null(value):
         result.pop(path[0], None)
         return result
     result.set(path[0], value, value.span)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from archspec.language import zoo
 from archspec.language.fields import schema_problems
-from archspec.language.merge import extend_blocks, inherited, merge, merge_files
+from archspec.language.merge import extend_blocks, inherited, merge, merge_files, unfounded_nulls, value_at
 from archspec.language.overrides import apply_overrides
 from archspec.language.schema import Document
 from archspec.language.schema_fields import known_fields
@@ -49,6 +49,8 @@ class Resolved:
     """What its `extends` is relative to."""
     file: Path | None = field(default=None, repr=False, compare=False)
     """The file it was loaded from; None of one that was edited or read from a text."""
+    parent: Map = field(default_factory=Map, repr=False, compare=False)
+    """What its `extends` leaves to it, the standard paths included."""
 
 
 def resolve(
@@ -58,7 +60,7 @@ def resolve(
     """What a text says; `path` is where it lies, for `extends` and the default name. Raises `SpecError`."""
     problems = Problems()
     own = _mapping(parse(source))
-    data = _with_parents(own, source, path)
+    parent, data = _with_parents(own, path, problems)
     before = data
     data = extend_blocks(apply_overrides(data, overrides or {}, problems), problems)
     document = _validated(data, problems)
@@ -79,7 +81,7 @@ def resolve(
     problems.check()
     folder = path.parent if path else None
     given = overrides or {}
-    return Resolved(name, document, params, data, own, source, tuple(given), trust, rules, given, folder)
+    return Resolved(name, document, params, data, own, source, tuple(given), trust, rules, given, folder, parent=parent)
 
 
 def _mapping(data: Data) -> Map:
@@ -95,8 +97,8 @@ def _standard() -> Map:
     return _mapping(parse(read_source(Path(__file__).with_name("standard.yaml"), "archspec/language/standard.yaml")))
 
 
-def _with_parents(own: Map, source: Source, path: Path | None) -> Map:
-    """The document over all it extends, over the standard paths."""
+def _with_parents(own: Map, path: Path | None, problems: Problems) -> tuple[Map, Map]:
+    """What the document extends, down to the standard paths, and the document over it."""
     chain, seen = [own], {path.resolve() if path else None}
     while (reference := chain[-1].get("extends")) is not None:
         if not isinstance(reference, Scalar) or not isinstance(reference.value, str):
@@ -115,10 +117,21 @@ def _with_parents(own: Map, source: Source, path: Path | None) -> Map:
         seen.add(parent.resolve())
         path = parent
         chain.append(_mapping(parse(read_source(parent, zoo.display(parent)))))
-    result = _standard()
+    result, parent = _standard(), Map()
     for data in reversed(chain):
-        result = merge_files(inherited(result), data)
-    return _with_standard_paths(result)
+        parent = inherited(result)
+        _refuse_nulls(parent, data, problems)
+        result = merge_files(parent, data)
+    return parent, _with_standard_paths(result)
+
+
+def _refuse_nulls(parent: Map, data: Map, problems: Problems) -> None:
+    """Tells of every null that removes nothing: a value that somebody forgot, or lost by a missing space."""
+    for *above, key in unfounded_nulls(parent, data):
+        section = value_at(data, above)
+        span = section.key_spans.get(key) if isinstance(section, Map) else None
+        message = f"'{str(key)[:60]}' has no value, and there is none to remove: null removes what a parent says"
+        problems.add(message, span, hint="give it one, with a space after the colon, or leave it out")
 
 
 def _with_standard_paths(data: Map) -> Map:

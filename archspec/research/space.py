@@ -12,7 +12,8 @@ from typing import Any
 
 from archspec.compiler.analysis.named import Figures
 from archspec.compiler.analysis.signature import signature
-from archspec.language.edit import value_at, written_change
+from archspec.language.edit import written_change
+from archspec.language.merge import value_at
 from archspec.language.overrides import place
 from archspec.language.spec import Spec, changed, load
 from archspec.research.axes import Axis, Real, SpaceError, axis, draws

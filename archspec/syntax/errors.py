@@ -7,6 +7,7 @@ what to do. Passes collect problems instead of stopping at the first, and raise 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -15,6 +16,7 @@ from archspec.syntax import limits
 from archspec.syntax.escape import terminal
 
 MAX_REPORTED = 50
+LINE_END = re.compile(r"\r\n?|\n")
 _CROP = 160
 
 
@@ -29,13 +31,13 @@ class Source:
     def line(self, number: int) -> str:
         """The text of line `number` (from 1), or the empty string past the end."""
         lines = _lines(self.text)
-        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
+        return lines[number - 1] if 0 < number <= len(lines) else ""
 
 
 @lru_cache(maxsize=8)
 def _lines(text: str) -> list[str]:
     """The lines of a text, split once: every expression of a file asks for its line."""
-    return text.split("\n")
+    return LINE_END.split(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ and `no` as booleans and loses where things stood. The reader here is iterative 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from archspec.syntax import limits
+from archspec.syntax.complaints import BREAKS, foreign_characters, separators, syntax_problem
 from archspec.syntax.errors import Problem, Problems, Source, Span, SpecError
 from archspec.syntax.scalars import YAML_1_1, Plain, resolve_plain
 
@@ -87,49 +87,19 @@ def parse(source: Source) -> Data:
     reader = _Reader(source, problems)
     empty = "give a value" if source.inline else "start it with 'archspec: 1'"
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    problems.extend(foreign_characters(source))
+    problems.check()
     try:
-        for event in yaml.parse(source.text, Loader=loader):
+        for event in yaml.parse(source.text.translate(BREAKS), Loader=loader):
             reader.take(event)
     except yaml.MarkedYAMLError as error:
-        problems.extend([_syntax_problem(source, error)])
-    except (yaml.YAMLError, UnicodeEncodeError) as error:
+        problems.extend([syntax_problem(source, error)])
+    except yaml.YAMLError as error:
         problems.add("this is not YAML text: " + " ".join(str(error).split()), Span(source, 1, 1))
     problems.check()
     if reader.root is None:
         raise SpecError([Problem("there is nothing here", Span(source, 1, 1), empty)])
     return reader.root
-
-
-def _syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
-    """libyaml's complaint, at its place, in words that say what to do about the usual slips."""
-    mark, context = error.problem_mark or error.context_mark, error.context or ""
-    began = error.context_mark
-    if began and ("quoted scalar" in context or "simple key" in context):
-        mark = began  # the end of the file is where it was noticed, not where it is
-    span = Span(source, mark.line + 1, mark.column + 1) if mark else Span(source, 1, 1)
-    what = error.problem or context or "it cannot be read"
-    line = source.line(span.line)
-    before, here = line[: span.column - 1], line[span.column - 1 : span.column]
-    hint = None
-    if here == "[" and re.search(r"[\w\])]\s*\Z", before):
-        what, hint = "a bracket follows a word", 'quote an expression that has brackets: "counts[stage - 1]"'
-    elif "quoted scalar" in context:
-        what, hint = "this quote is never closed", "close it, or put the text in quotes of the other kind"
-    elif "simple key" in context:
-        what, hint = "this line is no `key: value`", "a space must follow the colon"
-    elif here == "\t" or "\t" in before[: len(before) - len(before.lstrip())]:
-        what, hint = "a tab where only spaces may stand", "indent with spaces, not tabs"
-    elif here and here in "@`%":
-        what, hint = f"a value cannot start with {here}", "put it in quotes"
-    elif "mapping values" in what and ": " not in before:
-        what, hint = "this line does not fit the one above", "indent both alike; a space follows a colon"
-    elif "mapping values" in what:
-        what, hint = "a second `: ` where the line has its key already", "put it on its own line, or quote the value"
-    elif began and "flow" in context:
-        hint = f"a bracket opened on line {began.line + 1} may not be closed, or an expression may need quotes"
-    elif "block" in context:
-        hint = "what belongs together starts in the same column"
-    return Problem(f"not valid YAML: {what}", span, hint)
 
 
 @dataclass(slots=True)
@@ -240,6 +210,11 @@ class _Reader:
         if node.value == "<<":
             self.problems.add("YAML merge keys are not used here", span, hint="use 'extends'")
             return None
+        if ":" in node.text:
+            before, _, after = node.text.partition(":")
+            hint = f"a space after the colon: `{before[:40]}: {after[:40]}`" if before and after else None
+            self.problems.add(f"the key '{node.text[:60]}' has a colon in it", span, hint=hint or "no name has one")
+            return None
         if node.value in into:
             first = into.key_spans[node.value]
             at = f"first on line {first.line}" if first else "twice"
@@ -249,6 +224,7 @@ class _Reader:
 
     def scalar(self, event: Any, span: Span) -> Scalar:
         text: str = event.value
+        self.problems.extend(separators(text, span))
         if event.style:  # quoted or block; None or empty for plain, by parser
             return Scalar(text, text, span)
         top = self.stack[-1] if self.stack else None

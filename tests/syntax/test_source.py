@@ -127,8 +127,8 @@ def test_yaml_1_1_booleans_are_refused_as_values_and_as_keys(word: str) -> None:
         ("a: 1\n  b: 2", "does not fit the one above"),
         ("a: @b", "cannot start with @"),
         ("a: b: c", "a second `: `"),
-        ("a: \1", "not YAML text"),
-        ("a: \ud800", "not YAML text"),
+        ("a: \1", "no character U+0001"),
+        ("a: \ud800", "no character U+D800"),
     ],
 )
 def test_what_is_refused(text: str, message: str) -> None:
