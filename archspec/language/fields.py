@@ -127,6 +127,8 @@ def schema_problems(error: ValidationError, root: Map, fields: Callable[[Sequenc
     misspelt = {found["loc"][:-1] for found in every if found["type"] == "extra_forbidden"}
     for found in every[: limits.MAX_PROBLEMS]:
         kind, context = found["type"], found.get("ctx", {})
+        if found["loc"][-1:] == ("[key]",):  # a number for a name: `check_names` has told
+            continue
         if kind == "spec":
             problems += context["problems"]
             continue

@@ -11,8 +11,10 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from archspec.language import schema
+from archspec.language.naming import COLUMN
 from archspec.language.section import Section
 from archspec.ops import OPERATORS, Operator
+from archspec.syntax.names import ADDRESS, LABEL, NAME, PRINTED, SPEC, VARIABLE
 
 EXPRESSION: dict[str, Any] = {
     "description": "A number, a condition, a list, or an expression over names in scope.",
@@ -40,9 +42,23 @@ def json_schema() -> dict[str, Any]:
             definitions[model.__name__].pop("required", None)
     _own(document, schema.Document)
     document["required"] = ["archspec"]
+    _name(document, definitions)
     wire = definitions["Wire"]
     definitions["Wire"] = {"anyOf": [{"$ref": "#/$defs/Path"}, wire]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "archspec", **document}
+
+
+def _name(document: dict[str, Any], definitions: Mapping[str, Any]) -> None:
+    """Puts the forms of names where names are the author's own."""
+    properties = document["properties"]
+    forms = {"params": VARIABLE, "blocks": LABEL, "paths": LABEL, "outputs": NAME, "graph": ADDRESS}
+    for section, form in forms.items():
+        properties[section]["propertyNames"] = form.schema
+    properties["name"]["anyOf"].insert(0, properties["name"]["anyOf"].pop(0) | {"pattern": SPEC.schema["pattern"]})
+    definitions["Stages"]["propertyNames"] = COLUMN.schema
+    definitions["Block"]["properties"]["graph"]["propertyNames"] = NAME.schema
+    definitions["Expect"]["properties"]["output"]["propertyNames"] = NAME.schema
+    definitions["Paper"]["properties"]["error"]["propertyNames"] = PRINTED.schema
 
 
 def _item() -> dict[str, Any]:
@@ -54,7 +70,7 @@ def _item() -> dict[str, Any]:
         ]
     }
     each = _object(
-        {"of": EXPRESSION, "as": {"type": "string"}, "at": {"type": "string"}, "do": {"$ref": "#/$defs/Path"},
+        {"of": EXPRESSION, "as": VARIABLE.schema, "at": VARIABLE.schema, "do": {"$ref": "#/$defs/Path"},
          "when": EXPRESSION},
         ["of", "as", "do"], "The items of `do`, once for every entry of `of`.",
     )  # fmt: skip
@@ -78,7 +94,7 @@ def _operator(operator: type[Operator]) -> dict[str, Any]:
     told = documented(operator)
     fields: dict[str, Any] = {
         "when": {"description": "The condition under which it is there.", **_described(EXPRESSION)},
-        "name": {"type": "string", "description": "Its name; the operator's by default."},
+        "name": {**NAME.schema, "description": "Its name; the operator's by default."},
     }
     for name, field in operator.model_fields.items():
         about = {"description": told[name]} if name in told else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,18 +14,16 @@ from pydantic import ValidationError
 from archspec.language import zoo
 from archspec.language.fields import schema_problems
 from archspec.language.merge import extend_blocks, inherited, merge, merge_files, unfounded_nulls, value_at
+from archspec.language.naming import check_names, check_spec_name
 from archspec.language.overrides import apply_overrides
 from archspec.language.schema import Document
 from archspec.language.schema_fields import known_fields
 from archspec.syntax import limits
-from archspec.syntax.errors import Problem, Problems, Source, Span, SpecError, suggest
+from archspec.syntax.errors import Problem, Problems, Source, SpecError, suggest
 from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned
-from archspec.syntax.names import unusable_variable
 from archspec.syntax.source import Data, Map, Scalar, parse, read_source
 from archspec.syntax.values import show
 from archspec.topologies import STANDARD, Rules
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 
 
 @dataclass(frozen=True)
@@ -63,16 +60,12 @@ def resolve(
     parent, data = _with_parents(own, path, problems)
     before = data
     data = extend_blocks(apply_overrides(data, overrides or {}, problems), problems)
+    check_names(data, problems)
     document = _validated(data, problems)
     name = document.name if document.name is not None else path.stem if path else "spec"
-    if not _NAME.match(name):
-        place = data.get("name")
-        message = f"'{name[:60]}' cannot be a spec's name: letters, digits, _ - and . only"
-        hint = None if place else "a spec is called as its file, unless it says `name: ...`"
-        problems.add(message, place.span if place else own.span, hint=hint)
-    written = data.get("params")
+    check_spec_name(name, data, problems)
     computed, kinds = Problems(), Problems()
-    params = evaluate_params(document.params, computed, written.key_spans if isinstance(written, Map) else None)
+    params = evaluate_params(document.params, computed)
     _check_kinds(before, params, overrides or {}, kinds)
     problems.extend(kinds)
     if not len(kinds):  # a value of the wrong kind makes other things fail
@@ -152,16 +145,8 @@ def _validated(data: Map, problems: Problems) -> Document:
         raise SpecError(problems) from None
 
 
-def evaluate_params(
-    params: Mapping[str, Expr], problems: Problems, spans: Mapping[str | int, Span | None] | None = None
-) -> dict[str, Any]:
-    """The values of params, whatever their order; what cannot be computed becomes `UNKNOWN` and a problem.
-
-    `spans` say where the names stand.
-    """
-    for name, expr in params.items():
-        if reason := unusable_variable(name):
-            problems.add(f"a param cannot be called '{name[:60]}': {reason}", (spans or {}).get(name) or expr.span)
+def evaluate_params(params: Mapping[str, Expr], problems: Problems) -> dict[str, Any]:
+    """The values of params, whatever their order; what cannot be computed becomes `UNKNOWN` and a problem."""
     try:
         needs = {name: sorted(expr.names & params.keys()) for name, expr in params.items()}
         order = list(TopologicalSorter(needs).static_order())

@@ -16,12 +16,13 @@ from archspec.syntax.errors import Problem
 from archspec.syntax.parsing import parse_text
 from archspec.syntax.source import Map, Scalar, Seq
 
+BARE = "\0bare"  # a key that no YAML can hold
 _NAMES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["string", "null"]}}]}
 
 
 def _wire(data: Any) -> Any:
     if isinstance(data, Scalar):
-        return {"bare": word(data), "ops": data, SPAN: data.span} if data.value is not None else {SPAN: data.span}
+        return {BARE: word(data), "ops": data, SPAN: data.span} if data.value is not None else {SPAN: data.span}
     if isinstance(data, Seq):
         return {"ops": data, SPAN: data.span}
     return mapping(data)
@@ -54,7 +55,7 @@ class Wire(Section):
     """The wires it reads; `input` is the block's, or the network's."""
     ops: PathField = Path(())
     """What happens on it."""
-    bare: SkipJsonSchema[Text | None] = None
+    bare: SkipJsonSchema[Text | None] = Field(default=None, alias=BARE)
 
 
 Wires = Annotated[dict[str, Annotated[Wire, BeforeValidator(_wire)]], _named(_wire)]

@@ -9,6 +9,9 @@ from pydantic import BaseModel
 
 from archspec.language import schema, schema_about
 
+HIDDEN = ("span", "bare")
+"""Fields that no YAML can give."""
+
 _SECTIONS: dict[str, type[BaseModel]] = {
     "input": schema.Input,
     "levels": schema.Levels,
@@ -36,4 +39,4 @@ def known_fields(loc: Sequence[Any]) -> list[str]:
             model = _SECTIONS[section]
         case _:
             return []
-    return [field.alias or name for name, field in model.model_fields.items() if name not in ("span", "bare")]
+    return [field.alias or name for name, field in model.model_fields.items() if name not in HIDDEN]

@@ -26,9 +26,7 @@ def mapping(data: Any) -> Any:
 class Section(BaseModel):
     """Fields by name; unknown ones are errors."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True, populate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     span: SkipJsonSchema[Span | None] = Field(default=None, alias=SPAN, exclude=True, repr=False)
 

@@ -1,12 +1,22 @@
-"""Which words may name things, since names become module paths, state-dict keys and Python identifiers."""
+"""Which words may name things, since names become module paths, state-dict keys, classes and Python identifiers.
+
+One form for each kind of name. It is held where names are read (`archspec.language.naming`, and items of paths), and
+told to editors by the JSON Schema; whoever reads a spec may rely on it.
+"""
 
 from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
-IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
-ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*\Z")
+LONGEST = 100
+"""Characters of a name."""
+
+_WORD = f"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST - 1}}}"
 
 _IN_STAGES = "stages, their columns, blocks and paths know it"
 _IN_BLOCKS = "blocks and the paths they use know it"
@@ -37,28 +47,80 @@ MODULE_ATTRIBUTES = frozenset(
 )
 
 
+@dataclass(frozen=True)
+class Form:
+    """The legal form of one kind of name: a pattern, and the words of that pattern that are taken, with the reason."""
+
+    pattern: str
+    wrong: str
+    """Why a name is refused that the pattern does not fit; `{}` stands for the name."""
+    taken: tuple[tuple[str, frozenset[str]], ...] = ()
+    """Words that are taken, by why (with `{}` for the name)."""
+    whole: re.Pattern[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "whole", re.compile(f"{self.pattern}\\Z"))
+
+    def unusable(self, name: str) -> str | None:
+        """Why `name` cannot be one; None if it can."""
+        if not self.whole.match(name):
+            if len(name) > LONGEST and self.whole.match(name[:LONGEST]):
+                return f"'{name[:40]}...' is longer than {LONGEST} characters"
+            return self.wrong.format(name[:60])
+        return next((why.format(name) for why, words in self.taken if name in words), None)
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The form in JSON Schema."""
+        words = sorted({word for _, words in self.taken for word in words if self.whole.match(word)})
+        return {"type": "string", "pattern": f"^{self.pattern}$", **({"not": {"enum": words}} if words else {})}
+
+    def but(self, words: Iterable[str]) -> Form:
+        """This form, with some words free."""
+        free = frozenset(words)
+        return Form(self.pattern, self.wrong, tuple((why, taken - free) for why, taken in self.taken))
+
+
+_NOT_A_NAME = "'{}' is not a name: letters, digits and _ only, a letter first"
+_KEYWORDS = ("'{}' is a word of Python's and cannot be a name", frozenset(keyword.kwlist))
+_NO_VARIABLE = "it is not a name: letters, digits and _ only, a letter first, and no word of Python's"
+
+LABEL = Form(_WORD, _NOT_A_NAME, (_KEYWORDS,))
+"""Of blocks and paths, which the spec alone knows; blocks become classes of emitted code."""
+NAME = Form(
+    _WORD, _NOT_A_NAME,
+    (_KEYWORDS, ("'{}' is an attribute of every torch module and cannot be a name", MODULE_ATTRIBUTES)),
+)  # fmt: skip
+"""Of wires, operators and outputs, which become submodules and keys of the state dict."""
+VARIABLE = Form(
+    _WORD, _NO_VARIABLE,
+    (("the language uses the name itself", frozenset(SCOPE_NAMES) | FUNCTION_NAMES),
+     (_NO_VARIABLE, frozenset(keyword.kwlist) | {"true", "false"})),
+)  # fmt: skip
+"""Of params, columns of stages and variables of loops, which expressions name."""
+SPEC = Form(
+    f"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{LONGEST - 1}}}",
+    "letters, digits, _ - and . only",
+)  # fmt: skip
+"""Of specs, which name files."""
+PRINTED = Form(f"[^\\x00-\\x1f\\x7f-\\x9f:]{{1,{LONGEST}}}", "'{}' is not a line of text without a colon")
+"""Of data sets, which are only printed."""
+ADDRESS = Form(rf"{_WORD}(\.({_WORD}|[0-9]{{1,9}}))*", "'{}' is not an address: names and numbers joined by dots")
+"""Of wires of the flat form: the addresses of operators, each of whose words is a `NAME`."""
+
+
 def unusable(name: str) -> str | None:
     """Why `name` cannot name a wire, an operator or an output; None if it can."""
-    if not IDENTIFIER.match(name):
-        return f"'{name[:60]}' is not a name: letters, digits and _ only, a letter first"
-    if keyword.iskeyword(name):
-        return f"'{name}' is a word of Python's and cannot be a name"
-    if name in MODULE_ATTRIBUTES:
-        return f"'{name}' is an attribute of every torch module and cannot be a name"
-    return None
+    return NAME.unusable(name)
 
 
 def unusable_variable(name: str) -> str | None:
     """Why a param, a column or a loop's variable cannot be called `name`; None if it can."""
-    if name in SCOPE_NAMES or name in FUNCTION_NAMES:
-        return "the language uses the name itself"
-    if name in ("true", "false") or keyword.iskeyword(name) or not IDENTIFIER.match(name):
-        return "it is not a name: letters, digits and _ only, a letter first, and no word of Python's"
-    return None
+    return VARIABLE.unusable(name)
 
 
 def unusable_address(address: str) -> str | None:
     """Why `address`, names and numbers joined by dots, cannot name a node; None if it can."""
-    if not ADDRESS.match(address):
-        return f"'{address[:60]}' is not an address: names and numbers joined by dots"
+    if reason := ADDRESS.unusable(address):
+        return reason
     return next((reason for part in address.split(".") if not part.isdigit() and (reason := unusable(part))), None)

@@ -10,7 +10,6 @@ from archspec.compiler.expand.paths import Paths, scope_at
 from archspec.compiler.expand.wires import Strand, strands
 from archspec.language.items import Operation
 from archspec.language.schema import Document
-from archspec.syntax.names import unusable_address
 
 STAGED = ("stem", "stages", "head", "levels", "skips", "drop_path", "until")
 
@@ -23,7 +22,7 @@ def expand_flat(document: Document, params: Mapping[str, Any], start: Signal, pa
             span = next((strand.span for strand in (document.graph or {}).values()), None)
             builder.problems.add(f"a spec has `graph` or `{name}`, not both", span, hint="remove one of them")
     given = set((document.outputs or {}).values())
-    ordered = strands(document.graph or {}, builder.problems, unusable_address, given)
+    ordered = strands(document.graph or {}, builder.problems, given)
     signals: dict[str, Signal] = {"input": start}
     for strand in ordered:
         sources = [signals[name] for name in strand.inputs]

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from archspec.compiler.expand.builder import Builder, Signal
 from archspec.language.fields import place_of
 from archspec.syntax.errors import suggest
-from archspec.syntax.names import unusable
 
 
 def output_nodes(
@@ -31,8 +30,6 @@ def output_nodes(
         last["head"] = end.name
     found: dict[str, str] = {}
     for label, address in outputs.items():
-        if (reason := unusable(label)) is not None:
-            builder.problems.add(f"outputs: {reason}", place_of(address))
         if address in last:
             found[label] = last[address]
         else:

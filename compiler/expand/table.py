@@ -13,7 +13,6 @@ from archspec.ops.base import whole
 from archspec.syntax import limits
 from archspec.syntax.errors import Problems, Span
 from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned
-from archspec.syntax.names import unusable_variable
 from archspec.syntax.values import show
 
 
@@ -43,7 +42,6 @@ class Row:
 def stage_table(stages: Stages, params: Mapping[str, Any], problems: Problems, rank: int | None = None) -> list[Row]:
     """The rows of the table; empty, having told why, if it cannot be made out. Strides have `rank` sizes, if known."""
     columns: dict[str, Expr] = {"repeat": stages.repeat, "stride": stages.stride, **(stages.__pydantic_extra__ or {})}
-    _check_names(columns, params, problems)
     # `stage` and `stages` make a column depend on its row, as another column does.
     own = columns.keys() | {"stage", "stages"}
     lists: dict[str, list[Any]] = {}
@@ -77,16 +75,6 @@ def stage_table(stages: Stages, params: Mapping[str, Any], problems: Problems, r
         for number in range(1, count + 1)
     ]  # fmt: skip
     return [row for row in rows if row is not None] if all(rows) else []
-
-
-def _check_names(columns: Mapping[str, Expr], params: Mapping[str, Any], problems: Problems) -> None:
-    for name, expr in columns.items():
-        if name == "stride":
-            continue
-        if reason := unusable_variable(name):
-            problems.add(f"a column cannot be called '{name[:60]}': {reason}", expr.span)
-        elif name in params:
-            problems.add(f"'{name}' is both a param and a column of stages", expr.span, hint="rename one of them")
 
 
 def _order(columns: Mapping[str, Expr], lists: Mapping[str, Any], problems: Problems) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -11,7 +11,6 @@ from archspec.language.fields import place_of
 from archspec.language.items import Path
 from archspec.language.schema import Wire
 from archspec.syntax.errors import Problems, Span, suggest
-from archspec.syntax.names import unusable
 
 
 @dataclass(frozen=True)
@@ -24,10 +23,7 @@ class Strand:
     span: Span | None
 
 
-def strands(
-    wires: Mapping[str, Wire], problems: Problems, check_name: Callable[[str], str | None] = unusable,
-    outputs: Collection[str] = (),
-) -> list[Strand]:  # fmt: skip
+def strands(wires: Mapping[str, Wire], problems: Problems, outputs: Collection[str] = ()) -> list[Strand]:
     """The wires of a block or a flat network in an order in which each follows what it reads.
 
     `outputs` are addresses that the network gives: wires they lead to need no reader, and `output` need not be there.
@@ -41,10 +37,6 @@ def strands(
     read = {source for strand in found.values() for source in strand.inputs} | {"output"}
     read |= {prefix for address in outputs for prefix in _prefixes(address)}
     for name, strand in found.items():
-        reason = None if name == "output" else check_name(name)
-        reason = "'input' is what the graph is given" if name == "input" else reason
-        if reason:
-            wrong.add(reason, strand.span)
         if name not in read and not (outputs and any(prefix in outputs for prefix in _prefixes(name))):
             wrong.add(f"nothing reads the wire '{name}'", strand.span, hint="use it or remove it")
         for source in strand.inputs:
