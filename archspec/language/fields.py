@@ -87,16 +87,16 @@ def _figure(data: Any) -> str:
 
 FIGURE = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)\s*(?P<unit>[kKMGBT]?)\Z")
 
-_NUMBERS: dict[str, Any] = {"type": ["number", "string", "boolean", "array"]}
 ExprField = Annotated[
     Expr, PlainValidator(_through(expression)), WithJsonSchema({"$archspec": "expression"})
 ]  # fmt: skip
 PathField = Annotated[Path, PlainValidator(_through(parse_path)), WithJsonSchema({"$archspec": "path"})]
-Text = Annotated[str, PlainValidator(word), WithJsonSchema({"type": ["string", "number"]})]
+_TEXT = ["string", "number", "boolean"]  # taken as written
+Text = Annotated[str, PlainValidator(word), WithJsonSchema({"type": _TEXT})]
 Texts = Annotated[
     tuple[str, ...],
     PlainValidator(_texts),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    WithJsonSchema({"anyOf": [{"type": _TEXT}, {"type": "array", "minItems": 1, "items": {"type": _TEXT}}]}),
 ]
 Figure = Annotated[
     str,

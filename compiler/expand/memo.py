@@ -12,14 +12,12 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from pydantic import BaseModel
-
 from archspec.compiler.expand.builder import Builder, Signal
 from archspec.compiler.expand.table import Row
 from archspec.graph import Node
+from archspec.language.reading import names_read
 from archspec.language.schema import Document
 from archspec.ops import Operator
-from archspec.syntax.expressions import Expr
 
 _MOST = 12_000
 """Entries kept; beyond, they are forgotten all at once. One takes some 4 KB."""
@@ -92,23 +90,6 @@ def _modules(names: Iterable[str]) -> frozenset[str]:
 
 def _names(document: Document) -> set[str]:
     """Names in every expression but those that only place shortcuts, define params or make demands of them."""
-    found: set[str] = set()
-    queue: list[Any] = [
-        getattr(document, field)
-        for field in Document.model_fields
-        if field not in ("params", "require", "levels", "skips")
-    ]
-    queue += [document.levels.path if document.levels else None, *(skip.path for skip in document.skips)]
-    while queue:
-        value = queue.pop()
-        if isinstance(value, Expr):
-            found |= value.names
-        elif isinstance(value, BaseModel):
-            queue += [*vars(value).values(), *(value.__pydantic_extra__ or {}).values()]
-        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-            queue += [getattr(value, field.name) for field in dataclasses.fields(value) if field.name != "span"]
-        elif isinstance(value, Mapping):
-            queue += value.values()
-        elif isinstance(value, list | tuple):
-            queue += value
-    return found
+    shortcuts = [document.levels.path if document.levels else None, *(skip.path for skip in document.skips)]
+    others = ("params", "require", "levels", "skips")
+    return names_read(*shortcuts, *(getattr(document, name) for name in Document.model_fields if name not in others))

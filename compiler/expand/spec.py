@@ -10,9 +10,10 @@ from archspec.compiler.expand.outputs import output_nodes
 from archspec.compiler.expand.paths import Paths
 from archspec.compiler.expand.references import check_references
 from archspec.compiler.expand.stages import Staged
+from archspec.compiler.expand.unread import check_columns, unread_params
 from archspec.graph import Graph
 from archspec.language.spec import Spec
-from archspec.syntax.errors import SpecError
+from archspec.syntax.errors import Problem, SpecError
 
 
 def expand(spec: Spec, memo: Memo | None = None) -> Graph:
@@ -24,6 +25,11 @@ def expand(spec: Spec, memo: Memo | None = None) -> Graph:
     # Dangling references are told and expansion goes on around them, so that one run tells of wrong shapes too.
     if not (memo and memo.checked) and not check_references(spec.document, builder.problems):
         builder.problems.check()
+    unread: list[Problem] = []
+    if not (memo and memo.checked):
+        if not builder.problems:  # what is misspelt, or not there, may be what would read it
+            check_columns(spec, builder.problems)
+        unread = unread_params(spec)
     if memo and not builder.problems:
         memo.checked = True
     start = input_node(spec, builder)
@@ -41,4 +47,4 @@ def expand(spec: Spec, memo: Memo | None = None) -> Graph:
     headless = spec.document.until is not None
     outputs = output_nodes(spec.document.outputs, end, builder, headless)
     builder.problems.check()
-    return Graph(spec.name, builder.nodes.values(), outputs, spec.document.init, kinds, notes)
+    return Graph(spec.name, builder.nodes.values(), outputs, spec.document.init, kinds, [*unread, *notes])
