@@ -77,7 +77,7 @@ def text(spec: Resolved, folder: Path | None = None) -> str:
 def _moved(data: dict[str, Any], spec: Resolved, folder: Path | None) -> dict[str, Any]:
     """A document with its `extends` written for a file in `folder`."""
     reference = data.get("extends")
-    if folder is not None and isinstance(reference, str) and reference.endswith(zoo.SUFFIXES):
+    if folder is not None and isinstance(reference, str) and zoo.is_file_name(reference):
         target = (spec.folder or Path.cwd()) / reference
         data["extends"] = Path(os.path.relpath(target.resolve(), folder.resolve())).as_posix()
     return data
@@ -95,7 +95,7 @@ def _written(spec: Resolved) -> dict[str, Any]:
     """The document as its own text has it; a file of the zoo extends by names, which hold everywhere."""
     data: dict[str, Any] = {"archspec": 1, "name": spec.name, **_plain(spec.own)}
     reference = data.get("extends")
-    if isinstance(reference, str) and reference.endswith(zoo.SUFFIXES):
+    if isinstance(reference, str) and zoo.is_file_name(reference):
         target = (spec.folder or Path.cwd()) / reference
         if target.resolve().is_relative_to(zoo.ROOT.resolve()):
             data["extends"] = _reference(target)

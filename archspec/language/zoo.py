@@ -10,6 +10,11 @@ ROOT = Path(__file__).resolve().parents[1] / "specs"
 SUFFIXES = (".yaml", ".yml")
 
 
+def is_file_name(reference: str) -> bool:
+    """Whether a reference to a spec is a file's: it ends in .yaml or .yml, in small letters or capitals."""
+    return reference.lower().endswith(SUFFIXES)
+
+
 def names() -> list[str]:
     """The networks that come with archspec, by name."""
     return sorted(path.stem for path in ROOT.glob("*.yaml"))
@@ -22,7 +27,7 @@ def locate(reference: str, span: Span | None = None, relative_to: Path | None = 
     """
     if "\0" in reference or len(reference) > 1000:
         raise SpecError([Problem("this cannot be the name of a spec", span, "write a path or a name of the zoo")])
-    if reference.endswith(SUFFIXES):
+    if is_file_name(reference):
         path = Path(reference)
         if relative_to is not None:
             if path.is_absolute():

@@ -55,7 +55,7 @@ def load_space(path: Path, *, where: tuple[str, ...] = (), trust: bool = False, 
     name = str(plain(data["name"])) if "name" in data else path.stem
     change: dict[str, Any] = plain(data["change"]) if "change" in data else {}
     try:
-        spec = load(reference if base.text.endswith(zoo.SUFFIXES) else base.text, trust=trust, rules=rules)
+        spec = load(reference if zoo.is_file_name(base.text) else base.text, trust=trust, rules=rules)
         return Space(spec, plain(data["axes"]), [*conditions, *where], name=name, change=change)
     except SpaceError as error:
         raise SpecError([Problem(str(error), data["axes"].span)]) from None
