@@ -149,6 +149,8 @@ def schema_problems(error: ValidationError, root: Map, fields: Callable[[Sequenc
             problems.append(Problem(f"{key} must be {allowed}", span, hint))
         else:
             message = found["msg"].removeprefix("Value error, ")
+            if kind == "value_error":  # of a number or a switch, which does not know its field
+                message = f"{': '.join(map(str, found['loc']))} {message}"
             problems.append(Problem(_MESSAGES.get(kind, message[:1].lower() + message[1:]), span))
     return problems
 

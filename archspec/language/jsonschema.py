@@ -14,6 +14,7 @@ from archspec.language import schema
 from archspec.language.naming import COLUMN
 from archspec.language.section import Section
 from archspec.ops import OPERATORS, Operator
+from archspec.ops.ranges import Range
 from archspec.syntax.names import ADDRESS, LABEL, NAME, PRINTED, SPEC, VARIABLE
 
 EXPRESSION: dict[str, Any] = {
@@ -107,7 +108,8 @@ def _operator(operator: type[Operator]) -> dict[str, Any]:
             )
             fields[name] = {**kind, **about}
         else:
-            fields[name] = {**_described(EXPRESSION), **about}
+            legal = [entry.schema for entry in field.metadata if isinstance(entry, Range)]
+            fields[name] = {**_described(EXPRESSION), **about, **(legal[0] if legal else {})}
     made = _object(fields, _required(operator), inspect.getdoc(operator) or "")
     return made if made["required"] else {"anyOf": [made, {"type": "null"}], "description": made["description"]}
 

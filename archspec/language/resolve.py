@@ -110,12 +110,12 @@ def _with_parents(own: Map, path: Path | None, problems: Problems) -> tuple[Map,
         seen.add(parent.resolve())
         path = parent
         chain.append(_mapping(parse(read_source(parent, zoo.display(parent)))))
-    result, parent = _standard(), Map()
+    result, below = _standard(), Map()
     for data in reversed(chain):
-        parent = inherited(result)
-        _refuse_nulls(parent, data, problems)
-        result = merge_files(parent, data)
-    return parent, _with_standard_paths(result)
+        below = inherited(result)
+        _refuse_nulls(below, data, problems)
+        result = merge_files(below, data)
+    return below, _with_standard_paths(result)
 
 
 def _refuse_nulls(parent: Map, data: Map, problems: Problems) -> None:

@@ -12,6 +12,7 @@ from archspec.language.fields import ExprField, Leaf, PathField, Text, Texts, re
 from archspec.language.items import Path, parse_path
 from archspec.language.schema_about import Expect, Lineage, Paper
 from archspec.language.section import SPAN, Section, SectionOf, mapping
+from archspec.ops.ranges import Range, Switch
 from archspec.syntax.errors import Problem
 from archspec.syntax.parsing import parse_text
 from archspec.syntax.source import Map, Scalar, Seq
@@ -196,7 +197,7 @@ class StochasticDepth(Section):
     """Linear: 1 before the first block, `survival` at the last; constant: `survival` everywhere."""
     unit: Annotated[Literal["batch", "sample"], Leaf] = "batch"
     """One draw per mini-batch, or per sample."""
-    rescale: Annotated[bool, Leaf] = False
+    rescale: Annotated[Switch, Leaf] = False
     """Divide by the survival probability in training, instead of multiplying by it in evaluation."""
 
 
@@ -210,7 +211,7 @@ class Filling(Section):
     """The distribution; `default` leaves torch's own."""
     fan: Annotated[Literal["in", "out"], Leaf] = "out"
     """Which fan he_normal and he_uniform count."""
-    std: Annotated[float, Leaf] = 0.01
+    std: Annotated[float, Range(0, 1000), Leaf] = 0.01
     """Standard deviation of `normal`."""
 
 
@@ -227,10 +228,14 @@ class Init(Section):
     linear: Annotated[LinearFilling, SectionOf] = LinearFilling()
 
 
+def _version(value: Any) -> Any:
+    return value if type(value) is int else str(value)  # true and 1.0 are equal to 1
+
+
 class Document(Section):
     """A whole spec."""
 
-    archspec: Annotated[Literal[1], Leaf]
+    archspec: Annotated[Literal[1], BeforeValidator(_version), Leaf]
     """Version of the language."""
     name: Text | None = None
     """The network's name; the file's stem by default."""

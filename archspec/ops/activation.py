@@ -2,7 +2,8 @@
 
 from typing import Any, ClassVar, Literal
 
-from archspec.ops.base import FunctionCall, Kept, ModuleCall, Number, Operand, Operator, Role, Shapes, Switch
+from archspec.ops.base import FunctionCall, Kept, ModuleCall, Operand, Operator, Role, Shapes
+from archspec.ops.ranges import NotNegative, Share, Switch
 
 
 class Activation(Operator):
@@ -41,7 +42,7 @@ class LeakyReLU(Activation):
     key: ClassVar[str] = "leaky_relu"
     function: ClassVar[str] = "torch.nn.functional.leaky_relu"
 
-    slope: Number = 0.01
+    slope: Share = 0.01
     """Slope of the negative side."""
 
     def arguments(self) -> tuple[tuple[str, Any], ...]:
@@ -55,7 +56,7 @@ class PReLU(Activation):
 
     per_channel: Switch = True
     """One slope per channel; else a single one."""
-    slope: Number = 0.25
+    slope: Share = 0.25
     """What the slopes start from."""
 
     def params(self, inputs: Shapes) -> int:
@@ -71,7 +72,7 @@ class ELU(Activation):
     key: ClassVar[str] = "elu"
     function: ClassVar[str] = "torch.nn.functional.elu"
 
-    alpha: Number = 1.0
+    alpha: NotNegative = 1.0
     """Minus the limit at minus infinity."""
 
     def arguments(self) -> tuple[tuple[str, Any], ...]:

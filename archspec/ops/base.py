@@ -6,12 +6,11 @@ video, `(features,)` for vectors. Nothing here imports torch: a call is named, a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
-from archspec.syntax.values import show
+from archspec.ops.ranges import Alike
 
 Shape: TypeAlias = tuple[int, ...]
 Shapes: TypeAlias = tuple[Shape, ...]
@@ -29,87 +28,6 @@ class ShapeError(Exception):
 def show_shape(shape: Shape) -> str:
     """`(64, 56, 56)` as `64x56x56`."""
     return "x".join(map(str, shape))
-
-
-def whole(value: Any) -> Any:
-    """A whole number: 96 and 96.0 are, 96.5, true and lists are not."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"must be a whole number, not {show(value)}")
-    return value
-
-
-def _at_least(least: int) -> Any:
-    def check(value: Any) -> int:
-        number: int = whole(value)
-        if number < least:
-            raise ValueError(f"must be {'positive' if least == 1 else 'at least ' + str(least)}, not {number}")
-        return number
-
-    return check
-
-
-def _per_dimension(least: int) -> Any:
-    one = _at_least(least)
-
-    def check(value: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            return one(value)
-        sizes = tuple(one(entry) for entry in value)
-        if not 2 <= len(sizes) <= 3:
-            raise ValueError(f"takes one number, or one per dimension (2 or 3), not {show(list(value))}")
-        return sizes
-
-    return check
-
-
-class Alike(int):
-    """One number for every dimension, written once for each: [3, 3] is 3, but for two dimensions only."""
-
-    dimensions: int
-
-    @staticmethod
-    def of(sizes: Any) -> Any:
-        """Equal sizes as one number; anything else as it is."""
-        if not isinstance(sizes, tuple) or len(set(sizes)) > 1:
-            return sizes
-        number = Alike(sizes[0])
-        number.dimensions = len(sizes)
-        return number
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise ValueError(f"must be a number, not {show(value)}")
-    return value
-
-
-def _probability(value: Any) -> float:
-    if not 0 <= _finite(value) <= 1:
-        raise ValueError(f"must be between 0 and 1, not {show(value)}")
-    return float(value)
-
-
-def _switch(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"must be true or false, not {show(value)}")
-    return value
-
-
-def _optional(check: Any) -> Any:
-    return lambda value: None if value is None else check(value)
-
-
-Count = Annotated[int, BeforeValidator(_at_least(1))]
-PerDimension = Annotated[int | tuple[int, ...], BeforeValidator(_per_dimension(1)), AfterValidator(Alike.of)]
-Padding = Annotated[
-    int | tuple[int, ...] | None, BeforeValidator(_optional(_per_dimension(0))), AfterValidator(Alike.of)
-]
-Number = Annotated[float, BeforeValidator(_finite)]
-OptionalNumber = Annotated[float | None, BeforeValidator(_optional(_finite))]
-Probability = Annotated[float, BeforeValidator(_probability)]
-Switch = Annotated[bool, BeforeValidator(_switch)]
 
 
 @dataclass(frozen=True, slots=True)

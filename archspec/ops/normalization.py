@@ -4,19 +4,8 @@ from collections.abc import Sequence
 from math import prod
 from typing import ClassVar
 
-from archspec.ops.base import (
-    Count,
-    Kept,
-    ModuleCall,
-    Number,
-    Operator,
-    OptionalNumber,
-    Role,
-    Shape,
-    ShapeError,
-    Shapes,
-    Switch,
-)
+from archspec.ops.base import Kept, ModuleCall, Operator, Role, Shape, ShapeError, Shapes
+from archspec.ops.ranges import Count, Epsilon, OptionalNumber, Share, Switch
 
 
 class BatchNorm(Operator):
@@ -25,9 +14,9 @@ class BatchNorm(Operator):
     key: ClassVar[str] = "bn"
     role: ClassVar[Role] = "norm"
 
-    eps: Number = 1e-5
+    eps: Epsilon = 1e-5
     """Added to the variance."""
-    momentum: Number = 0.1
+    momentum: Share = 0.1
     """Weight of the new batch in the running statistics."""
     affine: Switch = True
     """Learnable scale and shift."""
@@ -65,7 +54,7 @@ class GroupNorm(Operator):
 
     groups: Count = 32
     """Groups; the channels must divide by them."""
-    eps: Number = 1e-5
+    eps: Epsilon = 1e-5
     """Added to the variance."""
     affine: Switch = True
     """Learnable scale and shift."""
@@ -97,7 +86,7 @@ class LayerNorm(Operator):
     key: ClassVar[str] = "layer_norm"
     role: ClassVar[Role] = "norm"
 
-    eps: Number = 1e-5
+    eps: Epsilon = 1e-5
     """Added to the variance."""
     affine: Switch = True
     """Learnable scale and shift."""

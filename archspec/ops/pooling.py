@@ -8,13 +8,10 @@ from archspec.ops.base import (
     Kept,
     Operand,
     Operator,
-    Padding,
-    PerDimension,
     Role,
     Shape,
     ShapeError,
     Shapes,
-    Switch,
     need_map,
     per_dimension,
     same_padding,
@@ -22,6 +19,7 @@ from archspec.ops.base import (
     squeezed,
     windowed,
 )
+from archspec.ops.ranges import OptionalPerDimension, Padding, PerDimension, Switch
 
 
 class WindowPool(Operator):
@@ -33,7 +31,7 @@ class WindowPool(Operator):
 
     kernel: PerDimension
     """Window size, one number or one per dimension."""
-    stride: PerDimension | None = None
+    stride: OptionalPerDimension = None
     """Stride; the kernel by default, as in torch."""
     padding: Padding = None
     """Padding on every side; by default (kernel - 1) // 2."""

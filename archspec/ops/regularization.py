@@ -1,9 +1,20 @@
 """Operators that act only, or differently, in training."""
 
 from math import prod
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from archspec.ops.base import Kept, ModuleCall, Operator, Probability, Role, Shapes, Switch
+from pydantic import model_validator
+
+from archspec.ops.base import Kept, ModuleCall, Operator, Role, Shapes
+from archspec.ops.ranges import DIVISOR, Probability, Switch
+
+
+def least_divisor(survival: float) -> None:
+    """Refuses, by a `ValueError`, a survival probability too small to divide by."""
+    try:
+        DIVISOR.check(survival)
+    except ValueError as error:
+        raise ValueError(f"{error}, where rescale divides by it") from None
 
 
 class Dropout(Operator):
@@ -45,6 +56,15 @@ class DropPath(Operator):
     """One draw for the mini-batch, or one per sample."""
     rescale: Switch = False
     """Divide a surviving branch by `survival` in training, instead of multiplying by it in evaluation."""
+
+    @model_validator(mode="after")
+    def _rescalable(self) -> Self:
+        if self.rescale:
+            try:
+                least_divisor(self.survival)
+            except ValueError as error:
+                raise ValueError(f"survival {error}") from None
+        return self
 
     def kept(self, inputs: Shapes) -> Kept:
         """The draw of each sample; a mini-batch that survives as a whole keeps nothing."""

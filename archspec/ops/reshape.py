@@ -4,13 +4,10 @@ from math import prod
 from typing import ClassVar
 
 from archspec.ops.base import (
-    Count,
     FunctionCall,
     Kept,
-    Number,
     Operand,
     Operator,
-    PerDimension,
     Role,
     Shape,
     ShapeError,
@@ -21,6 +18,7 @@ from archspec.ops.base import (
     squeezed,
     windowed,
 )
+from archspec.ops.ranges import Count, Number, PerDimension
 
 
 class Flatten(Operator):

@@ -4,18 +4,13 @@ from math import prod
 from typing import ClassVar
 
 from archspec.ops.base import (
-    Count,
     Kept,
     ModuleCall,
     Operator,
-    OptionalNumber,
-    Padding,
-    PerDimension,
     Role,
     Shape,
     ShapeError,
     Shapes,
-    Switch,
     need_map,
     per_dimension,
     same_padding,
@@ -23,6 +18,7 @@ from archspec.ops.base import (
     squeezed,
     windowed,
 )
+from archspec.ops.ranges import Count, OptionalNumber, Padding, PerDimension, Switch
 
 
 class Conv(Operator):

@@ -212,8 +212,9 @@ class _Reader:
             return None
         if ":" in node.text:
             before, _, after = node.text.partition(":")
-            hint = f"a space after the colon: `{before[:40]}: {after[:40]}`" if before and after else None
-            self.problems.add(f"the key '{node.text[:60]}' has a colon in it", span, hint=hint or "no name has one")
+            meant = f"a space after the colon: `{before[:40]}: {after[:40]}`"
+            hint = meant if before and after else "no name has one"
+            self.problems.add(f"the key '{node.text[:60]}' has a colon in it", span, hint=hint)
             return None
         if node.value in into:
             first = into.key_spans[node.value]

@@ -75,7 +75,7 @@ class Builder:
                 written = operation.fields.get(field)
                 span = written.span if isinstance(written, Expr) else operation.span
                 message = found["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-                message = f"{operation.operator.key}: {field} {message}"
+                message = f"{operation.operator.key}: {f'{field} {message}'.strip()}"
                 self.tell(written or operation, message, span or operation.span, where)
             return None
         if isinstance(operator, Module) and operator.trusted_only and not self._trust:

@@ -8,8 +8,9 @@ from typing import Any
 from archspec.compiler.expand.builder import Builder
 from archspec.language.schema import StochasticDepth
 from archspec.ops import Operator
+from archspec.ops.ranges import PROBABILITY
+from archspec.ops.regularization import least_divisor
 from archspec.syntax.expressions import Poisoned
-from archspec.syntax.values import show
 
 
 def drop_paths(
@@ -20,8 +21,9 @@ def drop_paths(
         return {}
     try:
         survival = builder.evaluate(rule.survival, params, "drop_path")
-        if isinstance(survival, bool) or not isinstance(survival, int | float) or not 0 <= survival <= 1:
-            raise ValueError(f"must be between 0 and 1, not {show(survival)}")
+        survival = PROBABILITY.check(survival)
+        if rule.rescale:
+            least_divisor(survival)
     except Poisoned:
         return {}
     except ValueError as error:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from archspec.compiler.expand.builder import Builder, Signal
 from archspec.graph import Node, Source
 from archspec.language.spec import Spec
-from archspec.ops.base import whole
+from archspec.ops.ranges import Range
 from archspec.syntax.expressions import Poisoned
+
+_SIZE = Range(1, 10**6, "whole numbers")
 
 
 def input_node(spec: Spec, builder: Builder) -> Signal:
@@ -24,10 +26,7 @@ def input_node(spec: Spec, builder: Builder) -> Signal:
     sample = []
     for name, expr, value in (("channels", section.channels, channels), *(("size", section.size, s) for s in size)):
         try:
-            number = whole(value)
-            if not 1 <= number <= 10**6:
-                raise ValueError(f"must be between 1 and 1,000,000, not {number}")
-            sample.append(number)
+            sample.append(_SIZE.check(value))
         except ValueError as error:
             builder.problems.add(f"input: {name} {error}", expr.span)
             return None

@@ -13,10 +13,14 @@ from archspec.compiler.expand.skips import Edge
 from archspec.language.items import Path
 from archspec.language.schema import Levels
 from archspec.ops import ShapeError, show_shape
-from archspec.ops.base import whole
+from archspec.ops.ranges import Range
+from archspec.syntax import limits
 from archspec.syntax.errors import Span
 from archspec.syntax.expressions import EvaluationError, Poisoned
 from archspec.topologies.levels import LevelSpan, level_spans
+
+_LEVELS = Range(1, limits.MAX_NUMBER, "whole numbers")
+_PARTS = Range(2, limits.MAX_NUMBER, "whole numbers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,9 @@ def spans_of(
     if levels is None or not counts:
         return []
     numbers = []
-    for name, expr in (("m", levels.m), ("split", levels.split)):
+    for name, expr, legal in (("m", levels.m, _LEVELS), ("split", levels.split, _PARTS)):
         try:
-            number = whole(expr(params))
-            if number < (2 if name == "split" else 1):
-                raise ValueError(f"must be at least {2 if name == 'split' else 1}, not {number}")
-            numbers.append(number)
+            numbers.append(legal.check(expr(params)))
         except EvaluationError as error:
             builder.problems.extend([error.problem])
         except ValueError as error:

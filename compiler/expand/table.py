@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec.language.items import Path
 from archspec.language.schema import Positions, Stages
-from archspec.ops.base import whole
+from archspec.ops.ranges import SIZES, whole
 from archspec.syntax import limits
 from archspec.syntax.errors import Problems, Span
 from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned
@@ -151,11 +151,11 @@ def _stride(value: Any, stage: str, span: Span | None, problems: Problems, rank:
     if value is UNKNOWN:
         return UNKNOWN
     try:
-        sizes = [whole(size) for size in value] if isinstance(value, list) else [whole(value)]
-        if min(sizes, default=0) < 1:
-            raise ValueError(f"must be positive, not {show(value)}")
-        if isinstance(value, list) and rank is not None and len(sizes) != rank:
-            raise ValueError(f"{show(value)} has {len(sizes)} sizes for {rank} spatial dimensions")
+        if isinstance(value, list) and rank is not None and len(value) != rank:
+            raise ValueError(f"{show(value)} has {len(value)} sizes for {rank} spatial dimensions")
+        sizes = [SIZES.check(size) for size in (value if isinstance(value, list) else [value])]
+        if not sizes:
+            raise ValueError(f"must be {SIZES}, not {show(value)}")
     except ValueError as error:
         problems.add(f"the stride of {stage} {error}", span)
         return UNKNOWN
