@@ -87,7 +87,7 @@ def test_the_ends_are_legal_and_what_lies_beyond_is_told(operator: type[Operator
     if legal.of == "sizes":
         assert getattr(make(operator, name, [legal.low, legal.high]), name) == (legal.low, legal.high)
         for sizes in ([legal.low - 1, 1], [1], [1] * 4, [1, 1.5], [1, True]):
-            with pytest.raises(ValueError, match="must be|takes"):
+            with pytest.raises(ValueError, match=r"must be|takes"):
                 make(operator, name, sizes)
     elif legal.of == "whole numbers":
         with pytest.raises(ValueError, match="must be a whole number"):
@@ -133,22 +133,18 @@ def test_torch_gives_numbers_at_both_ends(operator: type[Operator], name: str, l
         for x in (torch.ones(2, 3, 4, 4), torch.randn(2, 3, 4, 4)):
             x.requires_grad_()
             y = network(x)
-            y.sum().backward()
             assert torch.isfinite(y).all()
-            assert torch.isfinite(x.grad).all()
+            if y.requires_grad:  # not of a branch that is dropped for certain
+                y.sum().backward()
+                assert torch.isfinite(x.grad).all()
 
 
 def test_a_survival_that_is_divided_by_is_none_too_small() -> None:
+    head = "archspec: 1\ninput: {size: [8, 8]}\n"
     stages = "stages: {repeat: 2, blocks: b}\nblocks: {b: {branch: [conv: {out: 3, kernel: 3}]}}\n"
-    for survival, rescale, told in (
-        (0, "true", True),
-        (1e-7, "true", True),
-        (1e-6, "true", False),
-        (0, "false", False),
-    ):
-        text = (
-            f"archspec: 1\ninput: {{size: [8, 8]}}\n{stages}drop_path: {{survival: {survival}, rescale: {rescale}}}\n"
-        )
+    cases = ((0, "true", True), (1e-7, "true", True), (1e-6, "true", False), (0, "false", False))
+    for survival, rescale, told in cases:
+        text = f"{head}{stages}drop_path: {{survival: {survival}, rescale: {rescale}}}\n"
         problems = problems_of(text) if told else []
         assert [problem.message.partition(", not")[0] for problem in problems] == [
             "drop_path: survival must be between 1e-06 and 1"
