@@ -102,6 +102,7 @@ def probe(graph: Graph, *, batch: int = 8, seed: int = 0, device: str = "cpu") -
         torch.manual_seed(seed)
         network = lower(graph, "op", target).train()
         images = torch.randn(batch, *graph.input.shape, device=target)
+        images.requires_grad_(next(network.parameters(), None) is None)  # else no gradient would flow at all
         recorder = _recorder(network, graph)
         outputs = recorder.run(images)
         last = list(outputs.values())[-1] if isinstance(outputs, Mapping) else outputs

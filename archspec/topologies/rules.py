@@ -81,7 +81,7 @@ def cross_stage(
         raise RuleError("cross_stage takes either `count` or `spans`")
     stages = _stages(points)
     if spans is not None:
-        yield from _chosen(points[0], stages, spans)
+        yield from _chosen(points, spans)
         return
     number = {block: i for i, stage in enumerate(stages) for block in stage}
     pairs = [
@@ -99,23 +99,39 @@ def cross_stage(
     yield from pairs[:wanted]
 
 
-def _chosen(enters: str, stages: Sequence[Sequence[str]], spans: Sequence[Sequence[int]]) -> Iterator[Pair]:
-    ends = [enters, *(stage[-1] for stage in stages)]
+def _chosen(points: Sequence[str], spans: Sequence[Sequence[int]]) -> Iterator[Pair]:
+    ends = _stage_ends(points)
     for span in spans:
         if not isinstance(span, list | tuple) or len(span) != 2:
             raise RuleError("spans is a list of pairs of stages, as in [[0, 3], [1, 2]]")
         first, last = (_whole(number, "a stage", least=0) for number in span)
         if not first < last < len(ends):
-            raise RuleError(f"a span leads from a stage to a later one of {len(stages)}, not [{first}, {last}]")
-        yield ends[first], ends[last]
+            raise RuleError(f"a span leads from a stage to a later one of {len(ends) - 1}, not [{first}, {last}]")
+        if ends[first] != ends[last]:  # else the stages between them have no blocks
+            yield ends[first], ends[last]
+
+
+def _stage_ends(points: Sequence[str]) -> list[str]:
+    """What the first stage is given, then the end of each stage: without blocks, that of the stage before it."""
+    ends = [points[0]]
+    for name, blocks in _by_stage(points).items():
+        number = name.removeprefix("stage")
+        while number.isdecimal() and len(ends) < int(number):
+            ends.append(ends[-1])
+        ends.append(blocks[-1])
+    return ends
 
 
 def _stages(points: Sequence[str]) -> list[list[str]]:
     """The blocks by their stage."""
+    return list(_by_stage(points).values())
+
+
+def _by_stage(points: Sequence[str]) -> dict[str, list[str]]:
     stages: dict[str, list[str]] = {}
     for block in points[1:]:
         stages.setdefault(block.partition(".")[0], []).append(block)
-    return list(stages.values())
+    return stages
 
 
 def _draws(seed: Any, points: Sequence[str]) -> Callable[[], float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -84,12 +85,17 @@ class TrainingStep:
             raise RuntimeError("the network is in evaluation mode: call network.train() before training steps")
         if self.cuda_graphs:
             return self._graphed(x, target)
-        device = next(self.network.parameters()).device
+        device = self._device()
         x, target = x.to(device, non_blocking=True), target.to(device, non_blocking=True)
         scope: AbstractContextManager[Any] = nullcontext()
         if self.autocast is not None:
             scope = torch.autocast(device.type, dtype=self.autocast)
         return self._train(x, target, scope)
+
+    def _device(self) -> torch.device:
+        """The network's device; of one without parameters and buffers, that of what is trained around it."""
+        trained = (parameter for group in self.optimizer.param_groups for parameter in group["params"])
+        return next(chain(self.network.parameters(), self.network.buffers(), trained)).device
 
     def _train(self, x: Tensor, target: Tensor, autocast: AbstractContextManager[Any]) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
@@ -191,7 +197,7 @@ class TrainingStep:
         if self._recorder is not None:
             self._recorder.settle()
         self._recorder = self._frozen = self._state = self._shown = None
-        device = next(self.network.parameters()).device
+        device = self._device()
         for key, slot in list(self._slots.items()):
             if slot.x.device != device:
                 del self._slots[key]

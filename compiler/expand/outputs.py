@@ -10,10 +10,11 @@ from archspec.syntax.errors import suggest
 
 
 def output_nodes(
-    outputs: Mapping[str, str] | None, end: Signal, builder: Builder, headless: bool = False
-) -> dict[str, str]:
+    outputs: Mapping[str, str] | None, end: Signal, builder: Builder, passed: Mapping[str, Signal],
+    headless: bool = False,
+) -> dict[str, str]:  # fmt: skip
     """Output nodes by the name of the output. An address stands for the last node that it begins; `head` also for an
-    empty head, but not for one that `until` cut off."""
+    empty head, but not for one that `until` cut off, and a stage without blocks for what passes it (`passed`)."""
     if outputs is None:
         assert end is not None
         return {"output": end.name}
@@ -21,7 +22,7 @@ def output_nodes(
         hint = "leave it out to give what the last operator gives"
         builder.problems.add("outputs names no output", builder.nodes["input"].span, hint=hint)
         return {}
-    last: dict[str, str] = {}
+    last = {stage: signal.name for stage, signal in passed.items() if signal is not None}
     for name in builder.nodes:
         parts = name.split(".")
         for length in range(1, len(parts) + 1):

@@ -42,12 +42,13 @@ def skip_edges(
     Edges are a set, and rules may overlap: a search that draws one rule beside another, or overrides one skip of a rule
     by hand, would otherwise be at the mercy of chance. What is named first decides; `notes` say what was there already.
     """
+    ends = _ends(stages)
+    stages = [stage for stage in stages if stage]
     blocks = [address for stage in stages for address in stage]
     order: dict[str, float] = {STEM: -1.0, **{address: float(i) for i, address in enumerate(blocks)}}
     for stage in stages:
         if (enter := _enter_of(stage)) in entered:
             order[enter] = order[stage[0]] - 0.5
-    ends = {stage[0].partition(".")[0]: stage[-1] for stage in stages}
     edges: dict[tuple[str, str, str], Edge] = {}
     for skip in skips:
         if skip.rule is None:
@@ -81,6 +82,16 @@ def _known_already(known: Sequence[Edge], made: int, skip: Skip) -> Problem:
     return Problem(
         message, skip.span, hint="whatever names a skip first decides on its path: edges, then rules in order"
     )
+
+
+def _ends(stages: Sequence[Sequence[str]]) -> dict[str, str]:
+    """The last block of each stage; of a stage without blocks, the one before it."""
+    ends: dict[str, str] = {}
+    last = STEM
+    for number, stage in enumerate(stages, 1):
+        last = stage[-1] if stage else last
+        ends[f"stage{number}"] = last
+    return ends
 
 
 def _is_block(address: str) -> bool:

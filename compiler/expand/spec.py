@@ -36,15 +36,15 @@ def expand(spec: Spec, memo: Memo | None = None) -> Graph:
     paths = Paths(spec.document.paths, builder)
     try:
         if spec.document.graph is not None:
-            kinds, notes = {}, []
+            kinds, notes, passed = {}, [], {}
             end = expand_flat(spec.document, spec.params, start, paths, builder)
         else:
             network = Staged(spec, builder, paths, memo)
-            kinds, notes, end = network.kinds, network.notes, network.expand(start)
+            kinds, notes, passed, end = network.kinds, network.notes, network.passed, network.expand(start)
     except SpecError as error:
         builder.problems.extend(error.problems)
     builder.problems.check()
     headless = spec.document.until is not None
-    outputs = output_nodes(spec.document.outputs, end, builder, headless)
+    outputs = output_nodes(spec.document.outputs, end, builder, passed, headless)
     builder.problems.check()
     return Graph(spec.name, builder.nodes.values(), outputs, spec.document.init, kinds, [*unread, *notes])

@@ -29,6 +29,8 @@ class Staged:
         self.memo = memo
         self.kinds: dict[str, str] = {}
         self.notes: list[Problem] = []
+        self.passed: dict[str, Signal] = {}
+        """The signal that passes a stage without blocks, by the stage."""
 
     def expand(self, start: Signal) -> Signal:
         """The network's last signal."""
@@ -86,6 +88,9 @@ class Staged:
         drop = drop_paths(self.document.drop_path, blocks, self.spec.params, self.builder)
         shortcuts.signals[STEM] = signal
         for row, count in rows:
+            if not count:  # the stage is not there, and neither is what runs on entering it
+                self.passed[f"stage{row.number}"] = signal
+                continue
             scope = {**self.spec.params, **row.columns, "stage": row.number, "stages": row.stages, "count": row.count}
             place = f"stage{row.number}.enter"
             signal = self.paths.run(row.enter, [signal], place, scope_at(scope, signal), where=place)
@@ -108,7 +113,7 @@ class Staged:
             problems.add(f"the stages have more than {limits.MAX_OPERATORS:,} blocks in all", span)
             problems.check()
         spans = spans_of(document.levels, [count for _, count in rows], spec.params, self.builder)
-        entered = {f"stage{row.number}.enter" for row, _ in rows if row.enter.items}
+        entered = {f"stage{row.number}.enter" for row, count in rows if count and row.enter.items}
         edges = skip_edges(document.skips, addresses, entered, spec.params, spec.rules, problems, self.notes)
         if not rows or len(problems) > before:
             problems.check()

@@ -140,8 +140,8 @@ def _blocks_of(value: Any, stage: str, span: Span | None, problems: Problems) ->
     except ValueError as error:
         problems.add(f"the blocks of {stage} {error}", span)
         return None
-    if not 1 <= count <= limits.MAX_OPERATORS:
-        limit = f"at most {limits.MAX_OPERATORS:,}" if count > 1 else "at least one"
+    if not 0 <= count <= limits.MAX_OPERATORS:
+        limit = f"at most {limits.MAX_OPERATORS:,}" if count > 0 else "none, or more"
         problems.add(f"{stage} has {count:,} blocks; there can be {limit}", span)
         return None
     return int(count)

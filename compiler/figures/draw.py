@@ -28,6 +28,8 @@ def draw(graph: Graph, options: Options) -> Drawing:
 
 def _detail(chain: Chain | None, graph: Graph, options: Options) -> Detail:
     """`auto`: operators of small networks, blocks of middling ones, stages of the largest."""
+    if chain is not None and not chain.parts and options.detail != "blocks":
+        return "stage"  # a network without operators: its input is its output
     if options.detail != "auto":
         return options.detail
     if chain is None:
