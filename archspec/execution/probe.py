@@ -74,6 +74,8 @@ class Probe(Fact):
 
     def report(self) -> Iterable[str]:
         """One line: from the last block to the stem, as gradients go."""
+        if not self.blocks:
+            return [f"{self.name:<24} no operators, {self.seconds:.1f} s"]
         first, last = self.blocks[0], self.blocks[-1]
         return [
             f"{self.name:<24} variance {_figure(first.variance)} -> {_figure(last.variance)}, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,17 +62,17 @@ class Spec(Resolved, Displayed):
         """This spec as one that extends it changes it: mappings merge, lists replace, None removes."""
         return changed(self, sections)
 
-    def to_yaml(self, folder: Path | None = None) -> str:
+    def to_yaml(self, folder: str | os.PathLike[str] | None = None) -> str:
         """This spec as YAML that loads to an equal one: short, with its `extends` (for a file in `folder`)."""
-        return edit.text(self, folder)
+        return edit.text(self, None if folder is None else Path(folder))
 
 
 def load(
-    reference: str | Path, *, trust: bool = False, rules: Rules = STANDARD,
+    reference: str | os.PathLike[str], *, trust: bool = False, rules: Rules = STANDARD,
     overrides: Mapping[str, Data] | None = None,
 ) -> Spec:  # fmt: skip
     """The spec of a file or a name of the zoo. Raises `SpecError` with everything found wrong."""
-    path = zoo.locate(str(reference))
+    path = zoo.locate(os.fspath(reference))
     spec = from_source(read_source(path, zoo.display(path)), path, trust=trust, rules=rules, overrides=overrides)
     return replace(spec, file=path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,8 +42,9 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Writes a figure as SVG, PNG or PDF by the name of its file. Raises `PlotError`."""
+    path = Path(path)
     if path.suffix.lower() not in (".svg", ".png", ".pdf"):
         raise PlotError(f"a plot is a .svg, .png or .pdf file, not '{path.name}'")
     try:
@@ -52,7 +54,7 @@ def save(figure: Figure, path: Path) -> None:
         raise PlotError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def scatter(folder: Path, path: Path) -> None:
+def scatter(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
     """The networks of a sweep: parameters against MACs, coloured by shortcut levels."""
     try:
         figure = new_figure(6, 4.2)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from archspec.execution.probe import Probe
 from archspec.research.plots import COLOURS, new_figure, save
@@ -17,7 +17,7 @@ _PANELS = (
 )
 
 
-def plot_probes(probes: Sequence[Probe], path: Path) -> None:
+def plot_probes(probes: Sequence[Probe], path: str | os.PathLike[str]) -> None:
     """Writes the figure; the horizontal axis is the share of blocks passed. Raises `PlotError`."""
     figure = new_figure(8.2, 5.6)
     for panel, (field, title, scale) in zip(figure.subplots(2, 2).flat, _PANELS, strict=True):

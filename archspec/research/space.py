@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,11 +52,11 @@ class Space:
     """
 
     def __init__(
-        self, base: Spec | str | Path, axes: Mapping[str, Any], where: Iterable[str] = (), *, name: str = "space",
-        change: Mapping[str, Any] | None = None, rules: Rules = STANDARD,
+        self, base: Spec | str | os.PathLike[str], axes: Mapping[str, Any], where: Iterable[str] = (), *,
+        name: str = "space", change: Mapping[str, Any] | None = None, rules: Rules = STANDARD,
     ) -> None:  # fmt: skip
         if not isinstance(base, Spec):
-            base = load(base, rules=rules)
+            base = load(os.fspath(base), rules=rules)
         self.base = changed(base, change) if change else base
         self.name = name
         self.axes = tuple(axis(key, given) for key, given in axes.items())
@@ -196,9 +197,10 @@ class Space:
         """The spec of a choice, with how it came about."""
         return changed(self.base, self.change(choice, **lineage), name)
 
-    def text(self, choice: Choice, name: str, folder: Path | None = None, **lineage: Any) -> str:
+    def text(self, choice: Choice, name: str, folder: str | os.PathLike[str] | None = None, **lineage: Any) -> str:
         """The YAML of a choice, without validating it once more."""
-        return written_change(self.base, self.change(choice, **lineage), name, folder)
+        lies = None if folder is None else Path(folder)
+        return written_change(self.base, self.change(choice, **lineage), name, lies)
 
     def change(self, choice: Choice, **lineage: Any) -> dict[str, Any]:
         """What a choice changes in the base."""

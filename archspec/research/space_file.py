@@ -13,22 +13,31 @@ where: [params <= 2M]
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from archspec.language import zoo
 from archspec.language.spec import load
-from archspec.research.axes import SpaceError
+from archspec.research.axes import SpaceError, axis
+from archspec.research.constraints import constraints
 from archspec.research.space import Space
-from archspec.syntax.errors import Problem, Problems, SpecError, suggest
-from archspec.syntax.source import Map, Scalar, parse, plain, read_source
+from archspec.syntax.errors import Problem, Problems, Span, SpecError, suggest
+from archspec.syntax.source import Map, Scalar, Seq, parse, plain, read_source
 from archspec.topologies import STANDARD, Rules
 
 FIELDS = ("space", "name", "base", "change", "axes", "where")
 
 
-def load_space(path: Path, *, where: tuple[str, ...] = (), trust: bool = False, rules: Rules = STANDARD) -> Space:
-    """The space of a file, with more conditions. Raises `SpecError` with everything found wrong, or `SpaceError`."""
+def load_space(
+    path: str | os.PathLike[str], *, where: Sequence[str] = (), trust: bool = False, rules: Rules = STANDARD
+) -> Space:
+    """The space of a file, with more conditions. Raises `SpecError` with everything found wrong, or `SpaceError`, of
+    the conditions given here among others."""
+    constraints(where)
+    path = Path(path)
     data = parse(read_source(path, zoo.display(path)))
     if not isinstance(data, Map) or "space" not in data:
         raise SpecError([Problem("this is no space", data.span, "start it with 'space: 1'")])
@@ -50,12 +59,28 @@ def load_space(path: Path, *, where: tuple[str, ...] = (), trust: bool = False, 
     base = data["base"]
     assert isinstance(base, Scalar)
     reference = str(zoo.locate(base.text, base.span, path.parent))
-    given = plain(data.get("where", Scalar(None, "")))
-    conditions = [str(entry) for entry in (given if isinstance(given, list) else [given] if given else [])]
+    written = data.get("where", Seq())
+    conditions = written if isinstance(written, Seq) else Seq([written])
+    for entry in conditions:
+        _tried(partial(constraints, [str(plain(entry))]), entry.span, problems)
+    axes = data["axes"]
+    assert isinstance(axes, Map)
+    for key, given in axes.items():
+        _tried(partial(axis, str(key), plain(given)), axes.key_spans.get(key), problems)
+    problems.check()
     name = str(plain(data["name"])) if "name" in data else path.stem
     change: dict[str, Any] = plain(data["change"]) if "change" in data else {}
+    spec = load(reference if zoo.is_file_name(base.text) else base.text, trust=trust, rules=rules)
+    texts = [str(plain(entry)) for entry in conditions]
     try:
-        spec = load(reference if zoo.is_file_name(base.text) else base.text, trust=trust, rules=rules)
-        return Space(spec, plain(data["axes"]), [*conditions, *where], name=name, change=change)
+        return Space(spec, plain(axes), [*texts, *where], name=name, change=change)
     except SpaceError as error:
-        raise SpecError([Problem(str(error), data["axes"].span)]) from None
+        raise SpecError([Problem(str(error), axes.span)]) from None
+
+
+def _tried(make: Callable[[], object], span: Span | None, problems: Problems) -> None:
+    """Tells at its place what cannot be made."""
+    try:
+        make()
+    except SpaceError as error:
+        problems.add(str(error), span)

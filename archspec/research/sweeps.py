@@ -49,13 +49,14 @@ class Swept:
 
 
 def sweep(
-    space: Space, n: int, folder: Path, *, seed: int = 0, jobs: int = 1, specs: bool = True,
+    space: Space, n: int, folder: str | os.PathLike[str], *, seed: int = 0, jobs: int = 1, specs: bool = True,
     progress: Callable[[int, int], None] = lambda found, draws: None,
 ) -> Swept:  # fmt: skip
     """Finds `n` networks of a space and writes them under `folder`: `results.jsonl`, and each spec as YAML.
 
     Goes on with what lies there. `progress` is told the networks found and the draws made. Raises `SpaceError`.
     """
+    folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SPECS).mkdir(exist_ok=True)
@@ -168,12 +169,12 @@ def _write_spec(space: Space, folder: Path, seed: int, row: Row) -> None:
     (folder / SPECS / f"{name}.yaml").write_text(text, encoding="utf-8")
 
 
-def read_results(folder: Path, *, mend: bool = False) -> Iterator[Row]:
+def read_results(folder: str | os.PathLike[str], *, mend: bool = False) -> Iterator[Row]:
     """The lines of a sweep, one at a time. With `mend`, a last line that a kill cut off is removed from the file.
 
     Raises `SpaceError` for a line that is no result; the file is left as it is.
     """
-    path = folder / RESULTS
+    path = Path(folder) / RESULTS
     if not path.exists():
         return
     whole, last = 0, -1

@@ -95,7 +95,8 @@ class TrainingStep:
     def _device(self) -> torch.device:
         """The network's device; of one without parameters and buffers, that of what is trained around it."""
         trained = (parameter for group in self.optimizer.param_groups for parameter in group["params"])
-        return next(chain(self.network.parameters(), self.network.buffers(), trained)).device
+        found: Tensor = next(chain(self.network.parameters(), self.network.buffers(), trained))
+        return found.device
 
     def _train(self, x: Tensor, target: Tensor, autocast: AbstractContextManager[Any]) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
