@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, NoReturn
 
-from pydantic import BeforeValidator, PlainValidator, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, PlainValidator, ValidationError, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from archspec.language.items import Path, parse_path
@@ -90,7 +91,14 @@ FIGURE = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)\s*(?P<unit>[kKMGBT]?)\Z")
 ExprField = Annotated[
     Expr, PlainValidator(_through(expression)), WithJsonSchema({"$archspec": "expression"})
 ]  # fmt: skip
-PathField = Annotated[Path, PlainValidator(_through(parse_path)), WithJsonSchema({"$archspec": "path"})]
+
+
+def _path(data: Any, info: ValidationInfo) -> Any:
+    """A path; what validates a whole spec says by the context `paths` which are named there."""
+    return _through(partial(parse_path, named=(info.context or {}).get("paths", ())))(data)
+
+
+PathField = Annotated[Path, PlainValidator(_path), WithJsonSchema({"$archspec": "path"})]
 _TEXT = ["string", "number", "boolean"]  # taken as written
 Text = Annotated[str, PlainValidator(word), WithJsonSchema({"type": _TEXT})]
 Texts = Annotated[
@@ -105,6 +113,8 @@ Figure = Annotated[
 ]
 Leaf = BeforeValidator(_leaf)
 
+
+MISSING_SPACE = "a space after the colon makes a key and its value"
 
 _MESSAGES = {
     "model_type": "this must be a mapping of fields, as in {name: value}",
@@ -151,7 +161,9 @@ def schema_problems(error: ValidationError, root: Map, fields: Callable[[Sequenc
             message = found["msg"].removeprefix("Value error, ")
             if kind == "value_error":  # of a number or a switch, which does not know its field
                 message = f"{': '.join(map(str, found['loc']))} {message}"
-            problems.append(Problem(_MESSAGES.get(kind, message[:1].lower() + message[1:]), span))
+            given = parent[key] if isinstance(parent, Map) and key in parent else None
+            hint = MISSING_SPACE if isinstance(given, Scalar) and ":" in given.text else None
+            problems.append(Problem(_MESSAGES.get(kind, message[:1].lower() + message[1:]), span, hint))
     return problems
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from archspec.language.vocabulary import meant
 from archspec.ops import BY_KEY, Operator
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, Span, SpecError, suggest
@@ -58,16 +59,26 @@ class Path:
     span: Span | None = field(default=None, compare=False)
 
 
-def parse_path(data: Data) -> Path:
-    """A path from a list of items, or from the name of a path. Raises `SpecError` with every problem in it."""
-    problems: list[Problem] = []
+class _Told(list[Problem]):
+    """What is wrong with a path; `named` are the paths of the spec, for hints."""
+
+    named: Collection[str] = ()
+
+
+def parse_path(data: Data, named: Collection[str] = ()) -> Path:
+    """A path from a list of items, or from the name of a path. Raises `SpecError` with every problem in it.
+
+    `named` are the paths of the spec, for hints.
+    """
+    problems = _Told()
+    problems.named = named
     path = _path(data, problems)
     if problems:
         raise SpecError(problems)
     return path
 
 
-def _path(data: Data, problems: list[Problem]) -> Path:
+def _path(data: Data, problems: _Told) -> Path:
     if isinstance(data, Scalar) and isinstance(data.value, str):
         return Path((Use(data.value, None, data.span),), data.span)
     if not isinstance(data, Seq):
@@ -82,7 +93,7 @@ def _path(data: Data, problems: list[Problem]) -> Path:
     return Path(tuple(item for item in items if item is not None), data.span)
 
 
-def _item(data: Data, problems: list[Problem]) -> Item | None:
+def _item(data: Data, problems: _Told) -> Item | None:
     if isinstance(data, Scalar) and isinstance(data.value, str):
         return _operation(data.value, data.span, Map(span=data.span), problems)
     if not isinstance(data, Map) or len(data) != 1:
@@ -110,7 +121,7 @@ def _item(data: Data, problems: list[Problem]) -> Item | None:
     return _operation(str(key), span, body, problems)
 
 
-def _expr(data: Data, problems: list[Problem]) -> Expr | None:
+def _expr(data: Data, problems: _Told) -> Expr | None:
     try:
         return expression(data)
     except SpecError as error:
@@ -118,14 +129,14 @@ def _expr(data: Data, problems: list[Problem]) -> Expr | None:
         return None
 
 
-def _word(data: Data, problems: list[Problem], what: str) -> str:
+def _word(data: Data, problems: _Told, what: str) -> str:
     if isinstance(data, Scalar) and isinstance(data.value, str):
         return data.value
     problems.append(Problem(f"{what} is a word", data.span))
     return ""
 
 
-def _known(body: Map, fields: Mapping[str, bool], key: str, span: Span | None, problems: list[Problem]) -> bool:
+def _known(body: Map, fields: Mapping[str, bool], key: str, span: Span | None, problems: _Told) -> bool:
     """Whether `body` has only known fields and all required ones; says so where not."""
     unknown = [name for name in body if name not in fields]
     for name in unknown[: limits.MAX_PROBLEMS]:
@@ -139,7 +150,7 @@ def _known(body: Map, fields: Mapping[str, bool], key: str, span: Span | None, p
     return not unknown and not missing
 
 
-def _use(body: Data, span: Span | None, problems: list[Problem]) -> Use | None:
+def _use(body: Data, span: Span | None, problems: _Told) -> Use | None:
     if not isinstance(body, Map):
         return Use(_word(body, problems, "the name of a path"), None, body.span or span)
     if not _known(body, {"path": True, "when": False}, "use", span, problems):
@@ -148,7 +159,7 @@ def _use(body: Data, span: Span | None, problems: list[Problem]) -> Use | None:
     return Use(_word(body["path"], problems, "the name of a path"), when, body["path"].span or span)
 
 
-def _each(body: Map, span: Span | None, problems: list[Problem]) -> Each | None:
+def _each(body: Map, span: Span | None, problems: _Told) -> Each | None:
     if not _known(body, {"of": True, "as": True, "at": False, "do": True, "when": False}, "each", span, problems):
         return None
     names = [_word(body[key], problems, f"'{key}'") if key in body else None for key in ("as", "at")]
@@ -160,13 +171,10 @@ def _each(body: Map, span: Span | None, problems: list[Problem]) -> Each | None:
     return Each(of, names[0] or "", names[1], do, when, span) if of else None
 
 
-def _operation(key: str, span: Span | None, body: Map, problems: list[Problem]) -> Operation | None:
+def _operation(key: str, span: Span | None, body: Map, problems: _Told) -> Operation | None:
     operator = BY_KEY.get(key)
     if operator is None:
-        hint = suggest(key, [*BY_KEY, "use", "each"])
-        if hint is None or not hint.startswith("did"):
-            hint = f"for a named path write `use: {key[:60]}`"
-        problems.append(Problem(f"there is no operator '{key[:60]}'", span, hint))
+        problems.append(Problem(f"there is no operator '{key[:60]}'", span, meant(key[:100], problems.named)))
         return None
     fields = {name: field.is_required() for name, field in operator.model_fields.items()}
     if not _known(body, {**fields, "when": False, "name": False}, key, span, problems):

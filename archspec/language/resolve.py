@@ -139,7 +139,8 @@ def _with_standard_paths(data: Map) -> Map:
 
 def _validated(data: Map, problems: Problems) -> Document:
     try:
-        return Document.model_validate(data)
+        paths = data.get("paths")
+        return Document.model_validate(data, context={"paths": list(map(str, paths)) if isinstance(paths, Map) else ()})
     except ValidationError as error:
         problems.extend(schema_problems(error, data, known_fields))
         raise SpecError(problems) from None

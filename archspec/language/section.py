@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from archspec.language.fields import refuse
+from archspec.language.fields import MISSING_SPACE, refuse
 from archspec.syntax.errors import Problem, Span
 from archspec.syntax.source import Map, Scalar, Seq
 
@@ -19,7 +19,8 @@ def mapping(data: Any) -> Any:
     if isinstance(data, Map):
         return {**data, SPAN: data.span}
     if isinstance(data, Scalar | Seq):
-        refuse(Problem("this must be a mapping of fields, as in {name: value}", data.span))
+        hint = MISSING_SPACE if isinstance(data, Scalar) and ":" in data.text else None
+        refuse(Problem("this must be a mapping of fields, as in {name: value}", data.span, hint))
     return data
 
 

@@ -15,7 +15,8 @@ from archspec.ops import Add, Operator, ShapeError
 from archspec.syntax.errors import Span
 from archspec.syntax.expressions import UNKNOWN, Poisoned
 
-WIDEN = "use shortcut B (a projection where the shape changes), or make the branch keep the shape"
+_WIDEN = "use shortcut B (a projection where the shape changes), or make the branch keep the shape"
+_PROJECTED = "{} is a projection already: what is left is the size, which kernels, strides and paddings decide"
 Joiner = Callable[[str, Signal], list[tuple[str, Signal]]]
 """Given the label and the signal a block closes with, the labelled signals from outside that join it."""
 
@@ -47,6 +48,13 @@ def shortcut_scope(scope: Mapping[str, Any], source: Signal, target: Signal) -> 
 def is_none(path: Path) -> bool:
     """Whether a shortcut is the keyword `none`: no addition, a plain net."""
     return len(path.items) == 1 and isinstance(path.items[0], Use) and path.items[0].path == "none"
+
+
+def widening(*paths: Path, otherwise: str = _WIDEN) -> str:
+    """What to do about operands of different shapes that come over these paths; `otherwise` if none projects yet."""
+    names = (path.items[0].path for path in paths if len(path.items) == 1 and isinstance(path.items[0], Use))
+    projection = next((name for name in names if name in ("B", "C")), None)
+    return _PROJECTED.format(projection) if projection else otherwise
 
 
 def expand_block(place: Place, start: Signal, paths: Paths, builder: Builder, joiner: Joiner | None) -> Signal:
@@ -88,7 +96,7 @@ def _residual_form(place: Place, start: Signal, paths: Paths, builder: Builder, 
         except ShapeError as error:
             builder.problems.add(str(error), block.shortcut.span or place.span, hint=error.hint, where=address)
             return None
-    return _close(place, operands, builder, joiner)
+    return _close(place, operands, builder, joiner, widening(block.shortcut))
 
 
 def _label(wire: str, path: Path) -> str:
@@ -98,8 +106,8 @@ def _label(wire: str, path: Path) -> str:
 
 
 def _close(
-    place: Place, operands: Sequence[tuple[str, Signal]], builder: Builder, joiner: Joiner | None, *,
-    name: str = "add", span: Span | None = None,
+    place: Place, operands: Sequence[tuple[str, Signal]], builder: Builder, joiner: Joiner | None,
+    hint: str, *, name: str = "add", span: Span | None = None,
 ) -> Signal:  # fmt: skip
     """The sum of operands and of what joins from outside; a single operand passes."""
     joined: list[tuple[str, Signal]] = [*operands, *(joiner(*operands[0]) if joiner else ())]
@@ -108,27 +116,29 @@ def _close(
     labels = [label for label, _ in joined]
     signals = [signal for _, signal in joined]
     return builder.add(
-        f"{place.address}.{name}", builder.default("add"), signals, span or place.span, labels, place.address, WIDEN
+        f"{place.address}.{name}", builder.default("add"), signals, span or place.span, labels, place.address, hint
     )
 
 
 def _graph_form(place: Place, start: Signal, paths: Paths, builder: Builder, joiner: Joiner | None) -> Signal:
     block, address = place.block, place.address
-    ordered = strands(block.graph or {}, builder.problems)
+    wires = block.graph or {}
+    ordered = strands(wires, builder.problems)
     if not ordered:
         return None
     scope = _graph_scope(place, start, builder)
-    if place.drop_path is not None and "branch" not in (block.graph or {}):
+    if place.drop_path is not None and "branch" not in wires:
         hint = "name the wire to drop so"
         builder.problems.add("drop_path needs a wire named 'branch'", place.span, where=address, hint=hint)
     signals: dict[str, Signal] = {"input": start}
     for strand in ordered:
         sources = [signals[name] for name in strand.inputs]
         local = scope_at(scope, sources[0])
+        hint = widening(*(wires[name].ops for name in strand.inputs if name in wires))
         if strand.name == "output":
-            return _output(place, strand, sources, local, paths, builder, joiner)
+            return _output(place, strand, sources, local, paths, builder, joiner, hint)
         signal = paths.run(
-            strand.ops, sources, f"{address}.{strand.name}", local, where=address, labels=strand.inputs, hint=WIDEN
+            strand.ops, sources, f"{address}.{strand.name}", local, where=address, labels=strand.inputs, hint=hint
         )
         if strand.name == "branch" and place.drop_path is not None:
             signal = builder.add(f"{address}.branch.drop_path", place.drop_path, [signal], place.span)
@@ -150,7 +160,7 @@ def _graph_scope(place: Place, start: Signal, builder: Builder) -> dict[str, Any
 
 def _output(
     place: Place, strand: Strand, sources: Sequence[Signal], scope: Mapping[str, Any], paths: Paths, builder: Builder,
-    joiner: Joiner | None,
+    joiner: Joiner | None, hint: str,
 ) -> Signal:  # fmt: skip
     """The output wire, whose operators are named directly under the block. What joins becomes part of its last
     addition; without one it gets an addition of its own."""
@@ -170,8 +180,8 @@ def _output(
             return None
     if closing is not None:
         operands = list(zip(strand.inputs, sources, strict=True))
-        return _close(place, operands, builder, joiner, name=closing.name, span=closing.operation.span)
+        return _close(place, operands, builder, joiner, hint, name=closing.name, span=closing.operation.span)
     signal = paths.run(
-        strand.ops, sources, place.address, scope, where=place.address, labels=strand.inputs, hint=WIDEN
+        strand.ops, sources, place.address, scope, where=place.address, labels=strand.inputs, hint=hint
     )  # fmt: skip
-    return _close(place, [("output", signal)], builder, joiner)
+    return _close(place, [("output", signal)], builder, joiner, hint)

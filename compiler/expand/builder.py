@@ -76,7 +76,8 @@ class Builder:
                 span = written.span if isinstance(written, Expr) else operation.span
                 message = found["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
                 message = f"{operation.operator.key}: {f'{field} {message}'.strip()}"
-                self.tell(written or operation, message, span or operation.span, where)
+                hint = _indexing(written, values.get(field), scope)
+                self.tell(written or operation, message, span or operation.span, where, hint)
             return None
         if isinstance(operator, Module) and operator.trusted_only and not self._trust:
             self.problems.add(
@@ -141,6 +142,14 @@ class Builder:
         node = Node(name, op, tuple(source.name for source in sources), shape, params, macs, reduction, span)
         self.nodes[name] = node
         return node
+
+
+def _indexing(written: Any, value: Any, scope: Scope) -> str | None:
+    """What to do with a list where one of its entries is meant."""
+    if not isinstance(value, list) or not isinstance(written, Expr) or written.root.kind != "name":
+        return None
+    entry = "its entry for this block" if "index" in scope else "one of its entries"
+    return f'{written.text} is a list: {entry} is "{written.text}[{"index" if "index" in scope else 0}]"'
 
 
 @cache

@@ -60,6 +60,9 @@ class Paths:
             if operation.operator.joins == joined:
                 why = "needs several inputs, and has one" if joined else "has several inputs"
                 advice = "give its wire `from: [a, b]`" if joined else "join them first: add, multiply or concat"
+                off = None if joined else self._switched_off(path, scope, where)
+                if off is not None:
+                    why, advice = f"{why}: `when` switches {off.operator.key} off", "join them under every condition"
                 self._builder.problems.add(f"{operation.operator.key} {why}", operation.span, hint=advice, where=where)
                 return None
             name = prefix if alone else f"{prefix}.{step.name}" if prefix else step.name
@@ -69,11 +72,17 @@ class Paths:
                 signal = self._builder.add(name, op, inputs, operation.span, labels if not joined else (), None, hint)
             inputs, joined = [signal], True
         if not joined:
-            span = path.span or place_of(next(iter(labels), None))
-            hint = "start with add, multiply or concat"
-            self._builder.problems.add("several inputs are not joined", span, hint=hint, where=where)
+            off = self._switched_off(path, scope, where)
+            span = off.span if off else path.span or place_of(next(iter(labels), None))
+            hint = "join them under every condition" if off else "start with add, multiply or concat"
+            message = "several inputs are not joined" + (f": `when` switches {off.operator.key} off" if off else "")
+            self._builder.problems.add(message, span, hint=hint, where=where)
             return None
         return signal
+
+    def _switched_off(self, path: Path, scope: Mapping[str, Any], where: str) -> Operation | None:
+        """The first join of a path, of one whose joins are all switched off."""
+        return next((step.operation for step in self.steps(path, scope, where) if step.operation.operator.joins), None)
 
     def active(self, path: Path, scope: Mapping[str, Any], where: str) -> list[tuple[Step, Mapping[str, Any]]]:
         """The operators of a path that are switched on, each with its scope. Raises `Poisoned`, having told why."""

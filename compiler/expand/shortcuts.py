@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.compiler.expand.blocks import shortcut_scope
+from archspec.compiler.expand.blocks import shortcut_scope, widening
 from archspec.compiler.expand.builder import Builder, Signal
 from archspec.compiler.expand.paths import Paths
 from archspec.compiler.expand.skips import Edge
@@ -106,7 +106,7 @@ class Shortcuts:
         signal = self._paths.run(join.path, [source], join.prefix, scope, where=join.prefix)
         if signal is not None and target is not None and signal.shape != target.shape:
             shapes = f"{show_shape(target.shape)} ({label}) with {show_shape(signal.shape)} ({join.label})"
-            hint = "give it a path that changes the shape, as in `path: B`"
+            hint = widening(join.path, otherwise="give it a path that changes the shape, as in `path: B`")
             self._builder.problems.add(f"the addition joins {shapes}", join.span, hint=hint, where=address)
             return None
         return signal

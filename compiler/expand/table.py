@@ -62,7 +62,8 @@ def stage_table(stages: Stages, params: Mapping[str, Any], problems: Problems, r
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         spans: dict[str, Span | None] = {name: expr.span for name, expr in columns.items()}
         span = next((spans[name] for name in lengths if name in spans), stages.span)
-        hint = "a list has one entry per stage; a value that is no list holds for every stage"
+        hint = "a list has one entry per stage; a value that is no list holds for every stage; entries for every block "
+        hint += 'are a list in the list, indexed in the block: "width[index]"'
         problems.add(f"columns of stages differ in length: {told}", span, hint=hint)
         return []
     count = next(iter(lengths.values()), 1)
