@@ -129,11 +129,12 @@ def _expr(data: Data, problems: _Told) -> Expr | None:
         return None
 
 
-def _word(data: Data, problems: _Told, what: str) -> str:
+def _word(data: Data, problems: _Told, what: str) -> str | None:
+    """The text of a scalar; None, having told why, if it is none."""
     if isinstance(data, Scalar) and isinstance(data.value, str):
         return data.value
     problems.append(Problem(f"{what} is a word", data.span))
-    return ""
+    return None
 
 
 def _known(body: Map, fields: Mapping[str, bool], key: str, span: Span | None, problems: _Told) -> bool:
@@ -152,11 +153,11 @@ def _known(body: Map, fields: Mapping[str, bool], key: str, span: Span | None, p
 
 def _use(body: Data, span: Span | None, problems: _Told) -> Use | None:
     if not isinstance(body, Map):
-        return Use(_word(body, problems, "the name of a path"), None, body.span or span)
+        return Use(_word(body, problems, "the name of a path") or "", None, body.span or span)
     if not _known(body, {"path": True, "when": False}, "use", span, problems):
         return None
     when = _expr(body["when"], problems) if "when" in body else None
-    return Use(_word(body["path"], problems, "the name of a path"), when, body["path"].span or span)
+    return Use(_word(body["path"], problems, "the name of a path") or "", when, body["path"].span or span)
 
 
 def _each(body: Map, span: Span | None, problems: _Told) -> Each | None:
@@ -164,7 +165,7 @@ def _each(body: Map, span: Span | None, problems: _Told) -> Each | None:
         return None
     names = [_word(body[key], problems, f"'{key}'") if key in body else None for key in ("as", "at")]
     for name, key in zip(names, ("as", "at"), strict=True):
-        if name and (reason := unusable_variable(name)):
+        if name is not None and (reason := unusable_variable(name)):
             problems.append(Problem(f"a loop's variable cannot be called '{name[:60]}': {reason}", body[key].span))
     of, do = _expr(body["of"], problems), _path(body["do"], problems)
     when = _expr(body["when"], problems) if "when" in body else None
@@ -180,7 +181,7 @@ def _operation(key: str, span: Span | None, body: Map, problems: _Told) -> Opera
     if not _known(body, {**fields, "when": False, "name": False}, key, span, problems):
         return None
     name = _word(body["name"], problems, "a name") if "name" in body else key
-    if name and (reason := unusable(name)):
+    if name is not None and (reason := unusable(name)):
         problems.append(Problem(reason, body["name"].span if "name" in body else span))
     values: dict[str, Any] = {}
     for field_name in fields:
@@ -188,4 +189,4 @@ def _operation(key: str, span: Span | None, body: Map, problems: _Told) -> Opera
             entry = body[field_name]
             values[field_name] = plain(entry) if field_name in operator.text else _expr(entry, problems)
     when = _expr(body["when"], problems) if "when" in body else None
-    return Operation(operator, values, when, name, span)
+    return Operation(operator, values, when, name or "", span)

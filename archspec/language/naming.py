@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from archspec.language.schema import Stages
 from archspec.syntax.errors import Problems
-from archspec.syntax.names import LABEL, NAME, PRINTED, SPEC, VARIABLE, Form, unusable_address
+from archspec.syntax.names import LABEL, LONGEST, NAME, PRINTED, SPEC, VARIABLE, Form, unusable_address
 from archspec.syntax.source import Data, Key, Map
 
 FIELDS_OF_STAGES = frozenset(Stages.model_fields) - {"span"}
@@ -33,6 +33,7 @@ def check_spec_name(name: str, data: Map, problems: Problems) -> None:
     """Tells of a spec's name, its own or its file's, that cannot be one."""
     reason = SPEC.unusable(name)
     if reason:
+        reason = f"it is longer than {LONGEST} characters" if len(name) > LONGEST else reason
         place = data.get("name")
         hint = None if place else "a spec is called as its file, unless it says `name: ...`"
         message = f"'{name[:60]}' cannot be a spec's name: {reason}"

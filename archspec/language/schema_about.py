@@ -16,8 +16,8 @@ def _output(data: Any) -> Any:
     value = plain(data) if isinstance(data, Scalar | Seq | Map) else data
     shapes = value if isinstance(value, dict) else {"output": value}
     for shape in shapes.values():
-        if not isinstance(shape, list) or not all(type(size) is int for size in shape):
-            refuse(Problem("a shape is a list of whole numbers", data.span, "as in [1000] or [256, 56, 56]"))
+        if not isinstance(shape, list) or not all(type(size) is int and size > 0 for size in shape):
+            refuse(Problem("a shape is a list of whole numbers above 0", data.span, "as in [1000] or [256, 56, 56]"))
     return {name: tuple(shape) for name, shape in shapes.items()}
 
 

@@ -212,7 +212,7 @@ class _Reader:
             return None
         if ":" in node.text:
             before, _, after = node.text.partition(":")
-            meant = f"a space after the colon: `{before[:40]}: {after[:40]}`"
+            meant = f"a space after the colon: `{before[:40]}: {after.strip()[:40]}`"
             hint = meant if before and after else "no name has one"
             self.problems.add(f"the key '{node.text[:60]}' has a colon in it", span, hint=hint)
             return None
