@@ -198,6 +198,53 @@ def test_what_a_spec_says_to_no_effect_is_noted(command: str, small: Path) -> No
     assert "note" not in run(command, "cifar_resnet20").output
 
 
+def test_strict_takes_notes_for_errors(small: Path) -> None:
+    small.write_text(SMALL.replace("params: {", "params: {unread: 1, "))
+    assert run("check", "small.yaml").exit_code == 0
+    assert "note: small.yaml:" in run("check", "small.yaml").stderr
+    strict = run("check", "--strict", "small.yaml")
+    assert strict.exit_code == 1
+    assert "error: small.yaml:" in strict.stderr
+    assert "nothing reads the param 'unread'" in strict.stderr
+    assert json.loads(run("check", "--strict", "--json", "small.yaml").output)["ok"] is False
+    small.write_text(SMALL)
+    assert run("check", "--strict", "small.yaml").exit_code == 0
+
+
+def test_a_folder_tells_what_was_not_looked_at(small: Path) -> None:
+    folder = small.parent / "many"
+    for name in ("a.yaml", "b.YAML", "c.Yml", "below/deeper/d.yml", "bare/readme.md", ".hidden/e.yaml", "notes.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(SMALL)
+    result = run("check", "many")
+    assert result.exit_code == 0, result.output
+    assert "3 of 3 specs hold" in result.output
+    assert result.stderr == f"not looked at: the specs in {Path('many/below')}; give the folder itself\n"
+    told = json.loads(run("check", "--json", "many").output)
+    assert [Path(row["spec"]).name for row in told["specs"]] == ["a.yaml", "b.YAML", "c.Yml"]
+    assert told["skipped"] == [str(Path("many/below"))]
+    above = run("check", "many/below")
+    assert above.exit_code == 2
+    assert f"there are in {Path('many/below/deeper')}" in above.output
+    assert run("summary", "many/b.YAML").exit_code == 0
+
+
+@pytest.mark.parametrize("where", ["parms <= 2M", "params <=", "1 < 2"])
+def test_a_bad_condition_of_the_command_line_is_blamed_on_itself(where: str, tmp_path: Path) -> None:
+    space = tmp_path / "space.yaml"
+    space.write_text("space: 1\nbase: cifar_resnet20\naxes: {depth: [20, 26]}\nwhere: [params <= 1M]\n")
+    result = run("sweep", str(space), "--out", str(tmp_path / "out"), "--where", where)
+    assert result.exit_code == 1
+    assert f"the condition '{where}'" in result.stderr
+    assert "space.yaml" not in result.stderr
+    for line, text in ((3, "axes: {depth: {from: 20}}"), (4, f"where: [params <= 1M, {where}]")):
+        lines = space.read_text().split("\n")
+        space.write_text("\n".join([*lines[: line - 1], text, *lines[line:]]))
+        result = run("sweep", str(space), "--out", str(tmp_path / "out"))
+        assert f"space.yaml:{line}:" in result.stderr
+        space.write_text("\n".join(lines))
+
+
 def test_list_names_the_zoo() -> None:
     rows = json.loads(run("list", "--json").output)
     assert [row["name"] for row in rows] == zoo.names()

@@ -40,7 +40,7 @@ HOSTILE = [
     "", " ", "a.b..c", ".a", "a.", "a/b", "../../../pwn", "/abs/path", "a\\b", 'X pass\nimport os;os.system("x")',
     "a\nb", "a\tb", "\x1b[31mred", "\x07", "a\u202eb", "a\u200bb", "a\u2028b", "a'b", 'a"b', "a;b", "a#b", "a,b",
     "a{b}", "a[0]", "lambda", "class", "import", "async", "def", "$a", "{0}", "${HOME}", "`id`", "a=b", "a+b", "(a)",
-    "*", "~", "a" * (LONGEST + 1), "\U0001f525", "\u0661", "e\u0301", "\\input{x}", "|", "a|b", "-->", "]]>", "\ufeffa", "a\n",
+    "*", "~", "a" * (LONGEST + 1), "\U0001f525", "\u0661", "e\u0301", "\\input{x}", "|", "a|b", "-->", "]]>", "a\n",
 ]  # fmt: skip
 LEGAL = [
     "a",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, Source, SpecError
 from archspec.syntax.source import Map, Scalar, Seq, mark, parse, plain, read_source
+from archspec.syntax.writer import yaml_text
 
 
 def read(text: str) -> Any:
@@ -215,3 +216,29 @@ _DATA = st.recursive(
 @given(_DATA, st.booleans())
 def test_what_yaml_writes_is_read_back(data: object, flow: bool) -> None:
     assert read(yaml.safe_dump(data, default_flow_style=flow, allow_unicode=True)) == data
+
+
+@pytest.mark.parametrize(
+    ("character", "name"),
+    [("\0", "NUL"), ("\f", "form feed"), ("\x1b", "escape"), ("\x07", ""), ("\x7f", ""), ("\x80", ""), ("\ufffe", "")],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_character_that_yaml_has_not_is_told_at_its_place(character: str, name: str, end: str) -> None:
+    (first, second) = refused(end.join(["a: 1", f"b: [c{character}d]", "", f"# {character}", "e: 1"]))
+    assert [(p.span.line, p.span.column) for p in (first, second) if p.span] == [(2, 6), (4, 3)]
+    assert f"U+{ord(character):04X}" in first.message
+    assert name in first.message
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85"])
+def test_what_yaml_1_1_takes_for_the_end_of_a_line_is_none(character: str) -> None:
+    assert read(f"a: 1 # one {character}b: 2{character}# three\nc: 3\n") == {"a": 1, "c": 3}
+    for text in (f"a: b{character}c", f"a: 'b{character}c'", f'a: "b{character}c"', f"a: |\n  b{character}c\n"):
+        (problem,) = refused(text)
+        assert f"U+{ord(character):04X}" in problem.message
+    (later,) = refused(f"# {character}\na: [b\n")
+    assert later.span is not None
+    assert later.span.line >= 2
+    escaped = f"\\u{ord(character):04x}"
+    assert read(f'a: "b{escaped}c"') == {"a": f"b{character}c"}
+    assert read(yaml_text({"a": f"b{character}c"})) == {"a": f"b{character}c"}
