@@ -50,11 +50,13 @@ def check(specs: tuple[str, ...], trust: bool, strict: bool, as_json: bool) -> N
     seconds = time.perf_counter() - start
     if as_json:
         echo(
-            json.dumps({
-                "ok": not failed,
-                "specs": [{k: v for k, v in r.items() if k != "line"} for r in results],
-                "skipped": skipped,
-            })
+            json.dumps(
+                {
+                    "ok": not failed,
+                    "specs": [{k: v for k, v in r.items() if k != "line"} for r in results],
+                    "skipped": skipped,
+                }
+            )
         )
     else:
         proved = sum(len(result["claims"]) for result in results if result["ok"])
