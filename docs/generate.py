@@ -23,6 +23,7 @@ from archspec.language.items import Use
 from archspec.language.jsonschema import documented
 from archspec.ops import OPERATORS
 from archspec.ops.module import ALLOWED
+from archspec.ops.ranges import Range
 from archspec.syntax import limits
 from archspec.syntax.expressions import Expr
 from archspec.syntax.values import show
@@ -66,13 +67,13 @@ def operators() -> str:
     """Every operator with its fields."""
     rows = []
     for operator in OPERATORS:
-        rows.append((f"**`{operator.key}`**", "", "", " ".join((inspect.getdoc(operator) or "").split())))
+        rows.append((f"**`{operator.key}`**", "", "", "", " ".join((inspect.getdoc(operator) or "").split())))
         told = documented(operator)
         rows += [
-            ("", f"`{name}`", _default(field), _about(told.get(name, ""), field))
+            ("", f"`{name}`", _default(field), _legal(field), _about(told.get(name, ""), field))
             for name, field in operator.model_fields.items()
         ]
-    return _table(("operator", "field", "default", "meaning"), rows)
+    return _table(("operator", "field", "default", "legal", "meaning"), rows)
 
 
 def sections() -> str:
@@ -87,6 +88,11 @@ def sections() -> str:
         ]
         parts.append(f"**{title[0].upper()}{title[1:]}**\n\n{_table(('field', 'default', 'meaning'), rows)}")
     return "\n".join(parts)
+
+
+def _legal(field: FieldInfo) -> str:
+    """The range of a field that is a number."""
+    return next((str(entry) for entry in field.metadata if isinstance(entry, Range)), "")
 
 
 def _default(field: FieldInfo) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from archspec.language.naming import FIELDS_OF_STAGES
 from archspec.language.reading import names_read
 from archspec.language.resolve import Resolved
 from archspec.language.schema import Document
-from archspec.syntax.errors import Problem, Problems, Span, suggest
+from archspec.syntax.errors import Problem, Problems, Span
 from archspec.syntax.source import Map
 
 _READERS = "name it in a block, a path or another column, or remove it"
@@ -21,8 +23,8 @@ def check_columns(spec: Resolved, problems: Problems) -> None:
     unread = columns.keys() - names_read(document.stages, document.blocks, document.paths)
     for name in columns:
         if name in unread:
-            meant = suggest(name, FIELDS_OF_STAGES)
-            hint = meant if meant and meant.startswith("did") else _READERS
+            meant = get_close_matches(name.lower()[:100], FIELDS_OF_STAGES, n=1, cutoff=0.75)
+            hint = f"did you mean '{meant[0]}'?" if meant else _READERS
             problems.add(f"nothing reads the column '{name}'", _place(spec, "stages", name), hint=hint)
 
 
