@@ -11,40 +11,40 @@ Importing archspec, checking and summarising do not import torch.
 
 from typing import TYPE_CHECKING, Any
 
-from archspec.api import (
-    analyze,
-    build,
-    check,
-    compile,
-    diff,
-    emit,
-    expand,
-    load,
-    loads,
-    optimize,
-    probe,
-    render,
-    signature,
-    summarize,
-    table,
-)  # fmt: skip
-from archspec.compiler.analysis.claims import Report
-from archspec.compiler.analysis.summary import Summary
-from archspec.graph import Graph, Node
-from archspec.language.define import define, op
-from archspec.language.spec import Spec
 from archspec.syntax.display import Displayed
-from archspec.syntax.errors import Problem, Span, SpecError
 from archspec.version import __version__
 
 if TYPE_CHECKING:
+    from archspec.api import (
+        analyze,
+        build,
+        check,
+        compile,
+        diff,
+        emit,
+        expand,
+        load,
+        loads,
+        optimize,
+        probe,
+        render,
+        signature,
+        summarize,
+        table,
+    )  # fmt: skip
     from archspec.compiler.analysis.analyze import Analysis
     from archspec.compiler.analysis.architecture import Architectures
+    from archspec.compiler.analysis.claims import Report
     from archspec.compiler.analysis.difference import Difference
+    from archspec.compiler.analysis.summary import Summary
     from archspec.compiler.figures import EngineError, Figure, FigureError
     from archspec.compiler.lower import Network
     from archspec.execution.compiled import CompileError
     from archspec.execution.probe import Probe
+    from archspec.graph import Graph, Node
+    from archspec.language.define import define, op
+    from archspec.language.spec import Spec
+    from archspec.syntax.errors import Problem, Span, SpecError
     from archspec.training.step import TrainingStep
 
 __all__ = [
@@ -54,19 +54,29 @@ __all__ = [
     "optimize", "probe", "render", "signature", "summarize", "table",
 ]  # fmt: skip
 
-_LATER = {
-    "Analysis": "archspec.compiler.analysis.analyze",
-    "Architectures": "archspec.compiler.analysis.architecture",
-    "Difference": "archspec.compiler.analysis.difference",
-    "CompileError": "archspec.execution.compiled",
-    "EngineError": "archspec.compiler.figures",
-    "Figure": "archspec.compiler.figures",
-    "FigureError": "archspec.compiler.figures",
-    "Network": "archspec.compiler.lower",
-    "Probe": "archspec.execution.probe",
-    "TrainingStep": "archspec.training.step",
-}
-"""Where the names are that few programs need, or that need torch."""
+_HOMES = {
+    "archspec.api": (
+        "analyze", "build", "check", "compile", "diff", "emit", "expand", "load", "loads", "optimize", "probe",
+        "render", "signature", "summarize", "table",
+    ),
+    "archspec.compiler.analysis.analyze": ("Analysis",),
+    "archspec.compiler.analysis.architecture": ("Architectures",),
+    "archspec.compiler.analysis.claims": ("Report",),
+    "archspec.compiler.analysis.difference": ("Difference",),
+    "archspec.compiler.analysis.summary": ("Summary",),
+    "archspec.compiler.figures": ("EngineError", "Figure", "FigureError"),
+    "archspec.compiler.lower": ("Network",),
+    "archspec.execution.compiled": ("CompileError",),
+    "archspec.execution.probe": ("Probe",),
+    "archspec.training.step": ("TrainingStep",),
+    "archspec.graph": ("Graph", "Node"),
+    "archspec.language.define": ("define", "op"),
+    "archspec.language.spec": ("Spec",),
+    "archspec.syntax.errors": ("Problem", "Span", "SpecError"),
+}  # fmt: skip
+"""Where the names are: each is loaded when it is first asked for, so that a command starts at once."""
+_ROOMS = "api compiler execution graph language ops report syntax topologies training weights".split()
+_LATER = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def _drawing(value: Any) -> dict[str, str]:
@@ -80,10 +90,13 @@ Displayed.drawing = staticmethod(_drawing)
 if not TYPE_CHECKING:  # type checkers are to know which names there are
 
     def __getattr__(name: str) -> Any:
-        if name in _LATER:
-            from importlib import import_module
+        from importlib import import_module
 
-            return getattr(import_module(_LATER[name]), name)
+        if name in _LATER:
+            value = globals()[name] = getattr(import_module(_LATER[name]), name)
+            return value
+        if name in _ROOMS:
+            return import_module(f"archspec.{name}")
         raise AttributeError(f"module 'archspec' has no attribute {name!r}")
 
     def __dir__() -> list[str]:

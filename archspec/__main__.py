@@ -1,6 +1,19 @@
-"""`python -m archspec` is the command line."""
+"""`python -m archspec` and the command `archspec` are the command line."""
 
-from archspec.cli import main
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """The command line as a process of its own; it is loaded here, so that an interrupt meanwhile is met too."""
+    try:
+        from archspec.cli.edge import run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -65,6 +65,7 @@ def sweep(
     """Find distinct networks of a space and write their figures and specs, resumably.
 
     OUT gets results.jsonl, specs/*.yaml and scatter.svg. After a kill the same command goes on where it was.
+    What is not as it was written is kept under OUT/aside, and found again.
     """
     from archspec.research import SpaceError, load_space
     from archspec.research import sweep as run
@@ -79,6 +80,8 @@ def sweep(
                 f"{done.found:,} networks in {done.draws:,} draws, {done.resumed:,} of them found before; "
                 f"{', '.join(f'{number:,} {why}' for why, number in done.rejected.items()) or 'none'} rejected"
             )
+            for note in done.notes:
+                click.echo(f"note: {note}", err=True)
             if plot or (plot is None and plotting_available()):
                 scatter(out, out / "scatter.svg")
             written = [path.name for path in sorted(out.iterdir()) if not path.name.startswith(".")]

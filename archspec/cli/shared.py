@@ -25,8 +25,12 @@ def console(stderr: bool = False) -> Console:
     """Where tables are printed."""
     from rich.console import Console
 
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            raise
+
     piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ  # a file is as wide as its lines
-    return Console(stderr=stderr, highlight=False, soft_wrap=False, width=200 if piped else None)
+    return Screen(stderr=stderr, highlight=False, soft_wrap=False, width=200 if piped else None)
 
 
 def echo(text: object, *, err: bool = False, nl: bool = True) -> None:

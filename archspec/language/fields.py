@@ -80,7 +80,7 @@ def _texts(data: Any) -> tuple[str, ...]:
 def _figure(data: Any) -> str:
     """A claimed number, kept as written: its precision counts."""
     text = word(data).replace("_", "").replace(",", "")
-    if not FIGURE.match(text):
+    if len(text) > limits.MAX_FIGURE or not FIGURE.match(text):
         span = data.span if isinstance(data, Scalar) else None
         refuse(Problem(f"'{text[:40]}' is not a figure", span, "write a number, as in 25557032, 1.70M or 4.1G"))
     return text

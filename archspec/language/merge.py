@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archspec.syntax.errors import Problems, suggest
-from archspec.syntax.source import Data, Key, Map, Scalar
+from archspec.syntax.source import Data, Key, Map, Scalar, Seq
+from archspec.syntax.work import spend
 
 NOT_INHERITED = ("archspec", "name", "paper", "lineage", "expect", "extends")
 
@@ -20,6 +21,7 @@ def merge(base: Map, change: Map, *, nulls: bool = False) -> Map:
 
     With `nulls`, what null removes stays as null, to remove it from another base too.
     """
+    spend(2 * len(base) + len(change), "what extends what is too much to merge", change.span)
     result = Map(base, change.span or base.span, base.key_spans)
     for key, value in change.items():
         if is_null(value):
@@ -59,30 +61,45 @@ def extend_blocks(data: Map, problems: Problems) -> Map:
     if not isinstance(blocks, Map):
         return data
     done: dict[Data | str | int, Data] = {}
+    sizes: dict[int, int] = {}
     for name in blocks:
-        chain = {name: None}  # a set in order
+        line = {name: None}  # a set in order
         last: str | int = name
         while (parent := _parent(blocks, last)) is not None and parent not in done:
-            if parent in chain or parent not in blocks:
+            if parent in line or parent not in blocks:
                 block = blocks[last]
                 span = block["extends"].span if isinstance(block, Map) else None
-                if parent in chain:
+                if parent in line:
                     problems.add(f"block '{parent[:60]}' extends itself", span, hint="extend another, or write it out")
                 else:
                     hint = suggest(parent, (str(other) for other in blocks if other != last))
                     problems.add(f"there is no block '{parent[:60]}'", span, hint=hint)
                 break
-            chain[parent] = None
+            line[parent] = None
             last = parent
-        for each in reversed(chain):
+        for each in reversed(line):
             block, parent = blocks[each], _parent(blocks, each)
             base = done.get(parent) if parent is not None else None
             if isinstance(block, Map):
                 block = merge(base if isinstance(base, Map) else Map(), block)
                 block.pop("extends", None)
+                if isinstance(base, Map):
+                    held, span = 40 * _size(block, sizes), blocks.key_spans.get(each)
+                    spend(held, "the blocks that this one extends are too much to repeat", span)
             done[each] = block
     extended = Map({name: done[name] for name in blocks}, blocks.span, blocks.key_spans)
     return Map({**data, "blocks": extended}, data.span, data.key_spans)
+
+
+def _size(data: Data, known: dict[int, int]) -> int:
+    """How many values a block holds, those of its parents, which it shares with them, included."""
+    if isinstance(data, Scalar):
+        return 1
+    size = known.get(id(data))
+    if size is None:
+        inner = data if isinstance(data, Seq) else data.values()
+        size = known[id(data)] = 1 + sum(_size(entry, known) for entry in inner)
+    return size
 
 
 def _parent(blocks: Map, name: str | int) -> str | None:

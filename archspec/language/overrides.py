@@ -14,9 +14,16 @@ OPEN = ("params", "paths", "blocks", "graph", "stages")  # sections whose keys a
 
 
 def from_arguments(values: Mapping[str, object]) -> dict[str, Data]:
-    """Overrides from Python values. Raises `TypeError` for values no spec can hold."""
-    sources = {key: Source(f"{key}={value!r}"[:200], str(value), inline=True) for key, value in values.items()}
+    """Overrides from Python values. Raises `TypeError` for values no spec can hold, `SpecError` for endless numbers."""
+    sources = {key: Source(f"{key}={_shown(value)}"[:200], "", inline=True) for key, value in values.items()}
     return {key: mark(value, sources[key]) for key, value in values.items()}
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # whole numbers of very many digits, lists in lists without end
+        return "..."
 
 
 def from_texts(texts: Iterable[str]) -> dict[str, Data]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -19,10 +19,13 @@ from archspec.language.overrides import apply_overrides
 from archspec.language.schema import Document
 from archspec.language.schema_fields import known_fields
 from archspec.syntax import limits
-from archspec.syntax.errors import Problem, Problems, Source, SpecError, suggest
+from archspec.syntax.errors import Problem, Problems, Source, SpecError, chain, suggest, within_budget
 from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned
-from archspec.syntax.source import Data, Map, Scalar, parse, read_source
+from archspec.syntax.parsing import expression
+from archspec.syntax.reading import read_source
+from archspec.syntax.source import Data, Map, Scalar, parse
 from archspec.syntax.values import show
+from archspec.syntax.work import budget
 from archspec.topologies import STANDARD, Rules
 
 
@@ -48,6 +51,8 @@ class Resolved:
     """The file it was loaded from; None of one that was edited or read from a text."""
     parent: Map = field(default_factory=Map, repr=False, compare=False)
     """What its `extends` leaves to it, the standard paths included."""
+    work: int = field(default=0, repr=False, compare=False)
+    """Steps that reading it took, of the budget that expanding it spends too."""
 
 
 def resolve(
@@ -56,25 +61,34 @@ def resolve(
 ) -> Resolved:  # fmt: skip
     """What a text says; `path` is where it lies, for `extends` and the default name. Raises `SpecError`."""
     problems = Problems()
+    with within_budget(problems) as work:
+        found = _resolved(source, path, trust, rules, overrides or {}, problems)
+        return replace(found, work=work.spent)
+
+
+def _resolved(
+    source: Source, path: Path | None, trust: bool, rules: Rules, overrides: Mapping[str, Data], problems: Problems
+) -> Resolved:
     own = _mapping(parse(source))
     parent, data = _with_parents(own, path, problems)
     before = data
-    data = extend_blocks(apply_overrides(data, overrides or {}, problems), problems)
+    data = extend_blocks(apply_overrides(data, overrides, problems), problems)
     check_names(data, problems)
     document = _validated(data, problems)
     name = document.name if document.name is not None else path.stem if path else "spec"
     check_spec_name(name, data, problems)
     computed, kinds = Problems(), Problems()
     params = evaluate_params(document.params, computed)
-    _check_kinds(before, params, overrides or {}, kinds)
+    _check_kinds(before, params, overrides, kinds)
     problems.extend(kinds)
     if not len(kinds):  # a value of the wrong kind makes other things fail
         problems.extend(computed)
         _check_requirements(document, params, problems)
     problems.check()
     folder = path.parent if path else None
-    given = overrides or {}
-    return Resolved(name, document, params, data, own, source, tuple(given), trust, rules, given, folder, parent=parent)
+    return Resolved(
+        name, document, params, data, own, source, tuple(overrides), trust, rules, overrides, folder, parent=parent
+    )  # fmt: skip
 
 
 def _mapping(data: Data) -> Map:
@@ -87,7 +101,9 @@ def _mapping(data: Data) -> Map:
 
 @cache
 def _standard() -> Map:
-    return _mapping(parse(read_source(Path(__file__).with_name("standard.yaml"), "archspec/language/standard.yaml")))
+    with budget():  # read once, at no spec's cost
+        path = Path(__file__).with_name("standard.yaml")
+        return _mapping(parse(read_source(path, "archspec/language/standard.yaml")))
 
 
 def _with_parents(own: Map, path: Path | None, problems: Problems) -> tuple[Map, Map]:
@@ -153,7 +169,7 @@ def evaluate_params(params: Mapping[str, Expr], problems: Problems) -> dict[str,
         order = list(TopologicalSorter(needs).static_order())
     except CycleError as error:
         circle = list(reversed(error.args[1]))
-        problems.add(f"params depend on each other in a circle: {' -> '.join(circle)}", params[circle[0]].span)
+        problems.add(f"params depend on each other in a circle: {chain(circle)}", params[circle[0]].span)
         return dict.fromkeys(params, UNKNOWN)
     values: dict[str, Any] = {}
     for name in order:
@@ -196,8 +212,9 @@ def _check_kinds(before: Map, after: Mapping[str, Any], overrides: Mapping[str, 
     changed = [key for key in named if isinstance(params, Map) and key in params and after.get(key) is not UNKNOWN]
     if not changed:
         return
+    assert isinstance(params, Map)
     try:
-        base = evaluate_params(_validated(extend_blocks(before, Problems()), Problems()).params, Problems())
+        base = evaluate_params({str(key): expression(value) for key, value in params.items()}, Problems())
     except SpecError:  # what the overrides mend
         return
     for key in changed:

@@ -13,7 +13,8 @@ from archspec.language.overrides import from_arguments
 from archspec.language.resolve import Resolved, kind, resolve
 from archspec.syntax.display import Displayed
 from archspec.syntax.errors import Problems, Source, suggest
-from archspec.syntax.source import Data, mark, read_source
+from archspec.syntax.reading import read_source
+from archspec.syntax.source import Data, mark
 from archspec.syntax.writer import yaml_text
 from archspec.topologies import STANDARD, Rules
 
@@ -32,7 +33,7 @@ class Spec(Resolved, Displayed):
         problems.check()
         edited = changed(self, {"params": dict(values)})
         for name in values:
-            was, now = kind(self.params[name]), kind(edited.params[name])
+            was, now = kind(self.params[name]), kind(edited.params.get(name))
             if was != now:
                 problems.add(f"{name} is {was}, and this is {now}", marked[name].span)
         problems.check()
@@ -95,5 +96,6 @@ def from_data(data: Mapping[str, Any], name: str, folder: Path, *, trust: bool, 
 def changed(spec: Spec, change: Mapping[str, Any], name: str | None = None) -> Spec:
     """A spec with a change made to it, called `name` if given. Raises `SpecError` with everything found wrong."""
     folder = spec.folder or Path.cwd()
+    mark(change, Source(f"{spec.name} (edited)", "", inline=True))  # raises TypeError for what no spec can hold
     data = edit.changed(spec, change, name)
     return from_data(data, name or spec.name, folder, trust=spec.trust, rules=spec.rules)

@@ -34,18 +34,27 @@ def locate(reference: str, span: Span | None = None, relative_to: Path | None = 
                 problem = Problem("`extends` takes a path relative to this file", span, "or the name of one of the zoo")
                 raise SpecError([problem])
             path = relative_to / path
-        try:
-            path.resolve(), path.is_file()
-        except (OSError, RuntimeError) as error:  # a name too long, links in a circle
-            raise SpecError([Problem(f"{str(path)[:80]} cannot be read: {error}"[:200], span)]) from None
+        _is_file(path, span)
         return path
     path = ROOT / f"{reference}.yaml"
-    if "\0" in reference or not path.resolve().is_relative_to(ROOT.resolve()) or not path.is_file():
+    if not _is_file(path, span) or not path.resolve().is_relative_to(ROOT.resolve()):
         known = [*names(), *(f"bases/{base.stem}" for base in (ROOT / "bases").glob("*.yaml"))]
         hint = suggest(reference, known) or ""
         hint = hint if hint.startswith("did") else "a file's name ends in .yaml; `archspec list` shows the zoo"
         raise SpecError([Problem(f"there is no spec '{reference[:80]}'", span, hint)])
     return path
+
+
+def _is_file(path: Path, span: Span | None) -> bool:
+    """Whether there is such a file. Raises `SpecError` where the system cannot even tell: a name too long, links in a
+    circle."""
+    try:
+        path.resolve()
+        return path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:
+        what = getattr(error, "strerror", None) or "links in a circle"
+        name = path.name if len(path.name) <= 60 else path.name[:57] + "..."
+        raise SpecError([Problem(f"{name} cannot be read: {what}", span)]) from None
 
 
 def display(path: Path) -> str:

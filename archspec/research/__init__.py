@@ -12,7 +12,8 @@ All this stands on the verbs of archspec, and nothing in the language or the com
 from archspec.research.axes import SpaceError
 from archspec.research.space import Space
 from archspec.research.space_file import load_space
-from archspec.research.sweeps import Swept, read_results, sweep
+from archspec.research.sweep_folder import read_results
+from archspec.research.sweeps import Swept, sweep
 
 __all__ = [
     "Space", "SpaceError", "Swept", "load_space", "read_results", "sweep",

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from archspec.syntax import limits
+from archspec.syntax.errors import Source, SpecError
+from archspec.syntax.source import mark
+
 
 class SpaceError(Exception):
     """A space that cannot be searched as asked; the message says why and what to do."""
@@ -95,21 +99,26 @@ class Real:
         return float(f"{value:.6g}")
 
 
-def axis(key: str, given: Any) -> Axis:
+def axis(key: Any, given: Any) -> Axis:
     """An axis from a list of values, `{from: 1, to: 5}` (whole numbers) or `{low: 0.01, high: 0.5, log: true}`.
 
     Raises `SpaceError`.
     """
+    if not isinstance(key, str):
+        raise SpaceError(f"an axis is called by a param or a dotted place of the spec, not {key}")
     if isinstance(given, Mapping):
         fields = dict(given)
         try:
             if "from" in fields:
                 values: Any = Whole(*(_whole(fields.pop(name, 1)) for name in ("from", "to", "step")))
                 sound = values.first <= values.last and values.step > 0
+                ends = (values.first, values.last)
             else:
                 values = Real(float(fields.pop("low")), float(fields.pop("high")), bool(fields.pop("log", False)))
                 sound = values.low <= values.high and not (values.log and values.low <= 0)
-        except (KeyError, TypeError, ValueError):
+                ends = (values.low, values.high)
+            sound = sound and all(abs(end) <= limits.MAX_NUMBER for end in ends)
+        except (KeyError, TypeError, ValueError, OverflowError):
             sound = False
         if not sound or fields:
             raise SpaceError(
@@ -118,6 +127,10 @@ def axis(key: str, given: Any) -> Axis:
         return Axis(key, values)
     if isinstance(given, str) or not isinstance(given, Sequence) or not len(given):
         raise SpaceError(f"the axis {key} has no values: give it a list of them")
+    try:
+        mark(list(given), Source(key, "", inline=True))
+    except SpecError as error:
+        raise SpaceError(f"the axis {key}: {error.problems[0].message}") from None
     return Axis(key, list(given))
 
 

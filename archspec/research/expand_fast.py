@@ -86,7 +86,10 @@ class Lane:
 
 
 def _value(value: Any) -> Any:
-    """A param's value; expressions in it, which YAML would compute, are computed."""
+    """A param's value; expressions in it, which YAML would compute, are computed. Raises `SpecError`."""
     if isinstance(value, int | float):
         return value
-    return expression(from_arguments({"value": value})["value"])({})
+    try:
+        return expression(from_arguments({"value": value})["value"])({})
+    except EvaluationError as error:
+        raise SpecError([error.problem]) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.report.numbers import count
 from archspec.research.axes import SpaceError
-from archspec.research.sweeps import read_results
+from archspec.research.sweep_folder import read_results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

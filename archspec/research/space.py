@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ class Space:
     ) -> None:  # fmt: skip
         if not isinstance(base, Spec):
             base = load(os.fspath(base), rules=rules)
+        if reason := unusable_name(name):
+            raise SpaceError(reason)
         self.base = changed(base, change) if change else base
         self.name = name
         self.axes = tuple(axis(key, given) for key, given in axes.items())
@@ -224,6 +227,16 @@ class Space:
                 raise SpaceError(f"{spec.name} is not of this space: its {each.key} is {value!r}")
             choice.append(value)
         return tuple(choice)
+
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}\Z")
+
+
+def unusable_name(name: str) -> str | None:
+    """Why a space cannot be called so, since files and specs are called by its name; None if it can."""
+    if _NAME.match(name):
+        return None
+    return f"'{name[:60]}' cannot be a space's name: letters, digits, _ - and . only, 60 at most"
 
 
 def _restored(base: Spec, axes: Sequence[Axis], where: Sequence[str], name: str) -> Space:

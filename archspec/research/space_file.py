@@ -23,11 +23,13 @@ from archspec.language import zoo
 from archspec.language.spec import load
 from archspec.research.axes import SpaceError, axis
 from archspec.research.constraints import constraints
-from archspec.research.space import Space
+from archspec.research.space import Space, unusable_name
 from archspec.syntax.errors import Problem, Problems, Span, SpecError, suggest
-from archspec.syntax.source import Map, Scalar, Seq, parse, plain, read_source
+from archspec.syntax.reading import read_source
+from archspec.syntax.source import Map, Scalar, Seq, parse, plain
 from archspec.topologies import STANDARD, Rules
 
+_AXIS = "as in `depth: [20, 32]`, or `stages.width: [[16, 32], [32, 64]]`"
 FIELDS = ("space", "name", "base", "change", "axes", "where")
 
 
@@ -38,7 +40,7 @@ def load_space(
     the conditions given here among others."""
     constraints(where)
     path = Path(path)
-    data = parse(read_source(path, zoo.display(path)))
+    data = parse(read_source(path, zoo.display(path), "space"))
     if not isinstance(data, Map) or "space" not in data:
         raise SpecError([Problem("this is no space", data.span, "start it with 'space: 1'")])
     problems = Problems()
@@ -55,6 +57,15 @@ def load_space(
             problems.add(f"`{key}` is {what}", data[key].span)
         elif key not in data and key != "change":
             problems.add(f"the field '{key}' is missing", data.span, hint=f"`{key}` is {what}")
+    axes = data.get("axes")
+    for key in axes if isinstance(axes, Map) else ():
+        if not isinstance(key, str):
+            problems.add("an axis is a param or a dotted place of the spec", axes.key_spans.get(key), hint=_AXIS)  # type: ignore[union-attr]
+    given_name = data.get("name")
+    name = given_name.text if isinstance(given_name, Scalar) else "" if given_name is not None else path.stem
+    if reason := unusable_name(name):
+        hint = None if given_name else "a space is called as its file, unless it says `name: ...`"
+        problems.add(reason, given_name.span if given_name is not None else data.span, hint=hint)
     problems.check()
     base = data["base"]
     assert isinstance(base, Scalar)
@@ -66,9 +77,8 @@ def load_space(
     axes = data["axes"]
     assert isinstance(axes, Map)
     for key, given in axes.items():
-        _tried(partial(axis, str(key), plain(given)), axes.key_spans.get(key), problems)
+        _tried(partial(axis, key, plain(given)), axes.key_spans.get(key), problems)
     problems.check()
-    name = str(plain(data["name"])) if "name" in data else path.stem
     change: dict[str, Any] = plain(data["change"]) if "change" in data else {}
     spec = load(reference if zoo.is_file_name(base.text) else base.text, trust=trust, rules=rules)
     texts = [str(plain(entry)) for entry in conditions]

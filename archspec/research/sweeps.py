@@ -2,33 +2,32 @@
 
 A draw depends on the seed and its number alone, and lines are written in the order of numbers. So a sweep that was
 killed goes on behind its last whole line, and however often that happens and however many processes work, the file
-is the same.
+is the same. What was changed meanwhile is found again (`archspec.research.sweep_folder`).
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
+import signal
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from threading import Thread
-from typing import Any, TextIO
+from typing import Any
 
 from archspec.compiler.analysis.named import REPORTED
 from archspec.research.axes import SpaceError
 from archspec.research.seen import Seen
 from archspec.research.space import PATIENCE, Found, Space
+from archspec.research.sweep_folder import RESULTS, SPECS, Row, line_of, locked, mend, settle, settle_spec, trusted
 
 CHUNK = 64
 """Draws that a process makes at a time."""
-RESULTS, SETTINGS, SPECS = "results.jsonl", "sweep.json", "specs"
-Row = dict[str, Any]
 Outcome = tuple[int, "Row | str"]
 """A draw's number, and its network or why it is none."""
 
@@ -46,6 +45,8 @@ class Swept:
     """Of the networks, those that were there before."""
     rejected: Mapping[str, int]
     """Draws of this run that are no new network, by reason."""
+    notes: tuple[str, ...] = ()
+    """What was not as the sweep had written it, and where it is kept."""
 
 
 def sweep(
@@ -54,29 +55,35 @@ def sweep(
 ) -> Swept:  # fmt: skip
     """Finds `n` networks of a space and writes them under `folder`: `results.jsonl`, and each spec as YAML.
 
-    Goes on with what lies there. `progress` is told the networks found and the draws made. Raises `SpaceError`.
+    Goes on with what lies there, as far as it is what the sweep wrote: the rest is kept under `aside`, told in the
+    notes of the result and derived again. `progress` is told the networks found and the draws made.
+
+    Raises `SpaceError`.
     """
     folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / SPECS).mkdir(exist_ok=True)
-        with (folder / ".lock").open("w") as lock:
-            _locked(lock, folder)
-            _settle(folder, space, seed)
-            return _run(space, n, folder, seed, jobs, specs, progress)
+        with locked(folder):
+            start = settle(folder, _settings(folder, space, seed))
+            return _run(space, n, folder, seed, jobs, specs, progress, start)
     except OSError as error:
         raise SpaceError(f"{folder} cannot be written: {error.strerror or error}") from None
 
 
 def _run(
-    space: Space, n: int, folder: Path, seed: int, jobs: int, specs: bool, progress: Callable[[int, int], None]
-) -> Swept:
+    space: Space, n: int, folder: Path, seed: int, jobs: int, specs: bool, progress: Callable[[int, int], None],
+    start: str,
+) -> Swept:  # fmt: skip
     seen = Seen()
-    last = -1
-    for row in read_results(folder, mend=True):
+    last, check, end = -1, start, 0
+    found: list[str | None] = []
+    for row, row_check, row_end in trusted(folder, start):
         seen.add(row["signature"])
-        last = row["number"]
+        last, check, end = row["number"], row_check, row_end
+        if specs:
+            found.append(_write_spec(space, folder, seed, row))
     resumed = len(seen)
+    found.append(mend(folder, end, resumed))
+    notes = tuple(note for note in found if note)
     reasons = Counter[str]()
     misses, number = 0, last
     progress(resumed, last + 1)
@@ -92,7 +99,8 @@ def _run(
                 misses = 0
                 if specs:
                     _write_spec(space, folder, seed, outcome)
-                lines.append(json.dumps(outcome, separators=(",", ":")))
+                line, check = line_of(outcome, check)
+                lines.append(line)
                 if len(seen) >= n:
                     break
             results.write("".join(f"{line}\n" for line in lines))
@@ -104,7 +112,7 @@ def _run(
             if misses >= PATIENCE:
                 why = "; ".join(f"{count:,} times {reason}" for reason, count in reasons.most_common(3))
                 raise SpaceError(f"found {len(seen):,} of {n:,} networks, then none in {misses:,} draws: {why}")
-    return Swept(folder, len(seen), number + 1, resumed, dict(reasons))
+    return Swept(folder, len(seen), number + 1, resumed, dict(reasons), notes)
 
 
 def _chunks(space: Space, seed: int, first: int, jobs: int) -> Iterator[list[Outcome]]:
@@ -114,16 +122,29 @@ def _chunks(space: Space, seed: int, first: int, jobs: int) -> Iterator[list[Out
         for start in starts:
             yield [_outcome(space, seed, number) for number in range(start, start + CHUNK)]
     # Spawned, not forked: a fork would hold the folder's lock after this process is killed.
-    context = get_context("spawn")
+    context, others = get_context("spawn"), set(active_children())
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(space, os.getpid())) as pool:
         ahead: deque[Future[list[Outcome]]] = deque()
         try:
             while True:
                 while len(ahead) < 3 * jobs:
-                    ahead.append(pool.submit(_work, seed, next(starts)))
+                    with _uninterrupted():
+                        ahead.append(pool.submit(_work, seed, next(starts)))
                 yield ahead.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(active_children()) - others:  # what they still draw is not waited for
+                process.terminate()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes started within never hear of Ctrl-C, which a terminal sends to all: the one that started them does."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _worker: list[Space] = []
@@ -161,66 +182,19 @@ def row_of(space: Space, found: Found) -> Row:
     }
 
 
-def _write_spec(space: Space, folder: Path, seed: int, row: Row) -> None:
+def _write_spec(space: Space, folder: Path, seed: int, row: Row) -> str | None:
+    """Writes the spec of a row, unless it is there; a note where it was another."""
     name = space.sample_name(seed, row["number"])
     text = space.text(
         tuple(row["choice"].values()), name, folder / SPECS, by="sample", seed=seed, number=row["number"]
     )  # fmt: skip
-    (folder / SPECS / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return settle_spec(folder, name, text)
 
 
-def read_results(folder: str | os.PathLike[str], *, mend: bool = False) -> Iterator[Row]:
-    """The lines of a sweep, one at a time. With `mend`, a last line that a kill cut off is removed from the file.
-
-    Raises `SpaceError` for a line that is no result; the file is left as it is.
-    """
-    path = Path(folder) / RESULTS
-    if not path.exists():
-        return
-    whole, last = 0, -1
-    with path.open("rb") as file:
-        for line_number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                row = json.loads(line)
-                number, signature = row["number"], row["signature"]
-                if not isinstance(number, int) or number <= last or len(bytes.fromhex(signature)) != 16:
-                    raise ValueError
-            except (ValueError, KeyError, TypeError):
-                raise SpaceError(
-                    f"{path}, line {line_number}, is no result of a sweep; mend or remove the line, or sweep into "
-                    "another folder (nothing was changed)"
-                ) from None
-            whole, last = whole + len(line), number
-            yield row
-    if mend and path.stat().st_size > whole:
-        with path.open("r+b") as file:
-            file.truncate(whole)
-
-
-def _settle(folder: Path, space: Space, seed: int) -> None:
-    """Writes what the sweep is, or makes sure that the folder holds this very one."""
-    settings = json.dumps({
+def _settings(folder: Path, space: Space, seed: int) -> dict[str, Any]:
+    """What a sweep is, as JSON."""
+    return {
         "space": space.name, "base": space.base.to_yaml(folder),
         "axes": {each.key: repr(each.values) for each in space.axes},
         "where": [each.text for each in space.where], "seed": seed,
-    }, indent=1)  # fmt: skip
-    path = folder / SETTINGS
-    if not path.exists():
-        if (folder / RESULTS).exists():
-            raise SpaceError(f"{folder} has results of something else: sweep into another folder")
-        scratch = path.with_suffix(".part")
-        scratch.write_text(settings + "\n", encoding="utf-8")
-        scratch.replace(path)
-    elif path.read_text(encoding="utf-8").rstrip("\n") != settings:
-        raise SpaceError(
-            f"{folder} holds another sweep ({SETTINGS} differs): take its space and seed, or another folder"
-        )
-
-
-def _locked(lock: TextIO, folder: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise SpaceError(f"another sweep is writing into {folder}") from None
+    }  # fmt: skip

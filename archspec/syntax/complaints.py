@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import yaml
 
-from archspec.syntax.errors import LINE_END, Problem, Source, Span
+from archspec.syntax.errors import LINE_END, Problem, Source, Span, SpecError
 
 BREAKS = {0x85: 0xE085, 0x2028: 0xE028, 0x2029: 0xE029}
 """What YAML 1.1 takes for line breaks and YAML 1.2 does not, as private characters that libyaml reads over."""
@@ -73,3 +73,12 @@ def syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
     elif "block" in context:
         hint = "what belongs together starts in the same column"
     return Problem(f"not valid YAML: {what}", span, hint)
+
+
+def no_tag_directives(source: Source) -> None:
+    """Refuses what could only declare tags: libyaml compares each with all before it, however many there are."""
+    found = [source.text.find(f"{end}%TAG") + 1 for end in "\n\r\x85\u2028\u2029"]
+    at = 0 if source.text.startswith("%TAG") else min((place for place in found if place), default=-1)
+    if at >= 0:
+        span = Span(source, source.text.count("\n", 0, at) + 1, 1, 4)
+        raise SpecError([Problem("a spec has no YAML tags", span, "leave the %TAG out")])

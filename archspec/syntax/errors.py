@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 from archspec.syntax import limits
 from archspec.syntax.escape import terminal
+from archspec.syntax.work import Exhausted, Work, afford, budget
 
 MAX_REPORTED = 50
 LINE_END = re.compile(r"\r\n?|\n")
 _CROP = 160
+_LONGEST = 1_000  # characters of a line of a message
+_CHUNK = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +31,43 @@ class Source:
     name: str
     text: str = field(repr=False)
     inline: bool = False  # a value given on the command line or by a caller: messages quote the name alone
+    _breaks: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def line(self, number: int) -> str:
         """The text of line `number` (from 1), or the empty string past the end."""
-        lines = _lines(self.text)
-        return lines[number - 1] if 0 < number <= len(lines) else ""
+        start, end = self.extent(number)
+        return self.text[start:end]
 
+    def extent(self, number: int) -> tuple[int, int]:
+        """Where line `number` (from 1) begins and ends in the text; both at the end of the text if there is none."""
+        text, start = self.text, self.start(number)
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        earlier = text.find("\r", start, end)
+        return start, end if earlier < 0 else earlier
 
-@lru_cache(maxsize=8)
-def _lines(text: str) -> list[str]:
-    """The lines of a text, split once: every expression of a file asks for its line."""
-    return LINE_END.split(text)
+    def start(self, number: int) -> int:
+        """Where line `number` (from 1) begins in the text; the end of the text if there is none.
+
+        Every expression of a file asks for it, and a line may be the whole file: nothing is split, copied or searched.
+        """
+        text, before = self.text, number - 1
+        breaks = self._breaks
+        if not breaks:  # line breaks before each chunk of the text
+            breaks.append(0)
+            for at in range(0, len(text), _CHUNK):
+                alone = text.count("\r", at, at + _CHUNK) - text.count("\r\n", at, at + _CHUNK + 1)
+                breaks.append(breaks[-1] + text.count("\n", at, at + _CHUNK) + alone)
+        if not 0 <= before <= breaks[-1]:
+            return len(text)
+        start = 0
+        if before:
+            chunk = bisect_left(breaks, before) - 1
+            start = chunk * _CHUNK
+            ends = LINE_END.finditer(text, start)
+            for _ in range(before - breaks[chunk]):
+                start = next(ends).end()
+        return start
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +105,20 @@ class Problem:
             lines += _excerpt(self.span)
         if self.hint:
             lines.append(f"    hint: {self.hint}")
-        return "\n".join(map(terminal, lines))
+        return "\n".join(map(_shown, lines))
+
+
+def _shown(text: str) -> str:
+    """A text for a terminal, of bearable length: what a spec says goes into messages."""
+    return terminal(text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "...")
 
 
 def _excerpt(span: Span) -> list[str]:
-    line = terminal(span.source.line(span.line))
-    if not line.strip():
+    begin, end = span.source.extent(span.line)
+    start = max(0, span.column - 1 - _CROP // 2) if end - begin > _CROP else 0
+    shown = terminal(span.source.text[begin + start : min(end, begin + start + _CROP)])
+    if not shown.strip():
         return []
-    start = max(0, span.column - 1 - _CROP // 2) if len(line) > _CROP else 0
-    shown = line[start : start + _CROP]
     column = span.column - 1 - start
     carets = "^" * max(1, min(span.length, len(shown) - column))
     gutter = f"{span.line:>5} | "
@@ -149,15 +184,51 @@ class Problems:
             raise SpecError(self)
 
 
+@contextmanager
+def within_budget(
+    problems: Problems, spent: int = 0, *, join: bool = False, span: Span | None = None
+) -> Iterator[Work]:  # fmt: skip
+    """One budget of work for all that is done within, `spent` steps of it gone already; with `join`, the one that is
+    open already, if one is. Raises `SpecError` with the problems and where the work ran out, `span` if it is not known.
+    """
+    with budget(spent, join=join) as work:
+        try:
+            yield work
+        except Exhausted as error:
+            hint = error.hint or "one spec may ask for so much work in all, and no more"
+            problems.extend([Problem(error.message, error.span or span, hint)])
+            raise SpecError(problems) from None
+
+
 def suggest(word: str, known: Iterable[str]) -> str | None:
-    """A hint naming the known word most like `word`, or listing them if they are few; None if there are none."""
-    names = sorted(set(known))
-    if len(names) > 500:
-        names = [name for name in names if name[:1] == word[:1]][:500]
-    close = difflib.get_close_matches(word[:100], names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean '{close[0]}'?"
+    """A hint naming the known word most like `word`, or listing them if they are few; None if there are none, and
+    where a spec has had all the hints that its budget of work allows."""
+    known = known if isinstance(known, Collection) else list(known)
+    if not afford(2 * len(known)):
+        return None
+    names = {name for name in known if len(name) <= _NAME}
     if not names:
         return None
-    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    if len(names) > 500:
+        near = [name for name in names if name[:1] == word[:1] and abs(len(name) - len(word)) <= 8]
+        names = set(sorted(near)[:500])
+    word = word[:_NAME]
+    if not afford(sum((len(name) + len(word)) * 10 for name in names)):
+        return None
+    ordered = sorted(names)
+    close = difflib.get_close_matches(word, ordered, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    if not ordered:
+        return None
+    listed = ", ".join(ordered[:12]) + (", ..." if len(ordered) > 12 else "")
     return f"known here: {listed}"
+
+
+_NAME = 100  # characters of a word that hints look at
+
+
+def chain(names: Iterable[str]) -> str:
+    """Names joined by arrows, as far as anyone reads: `a -> b -> c`."""
+    found = [name[:60] for name in names]
+    return " -> ".join(found if len(found) <= 12 else [*found[:8], f"... {len(found) - 11} more ...", *found[-3:]])

@@ -1,8 +1,8 @@
 """The expression language: a number, a list or a condition, computed from names.
 
 An expression is parsed once, into a small tree of our own made from Python's `ast` by an allow-list; nothing is ever
-passed to `eval`. Text length, depth, the magnitude of numbers and the length of lists are bounded, so that no
-expression takes more than microseconds, whoever wrote it.
+passed to `eval`. Text length, depth, the magnitude of numbers and the length of lists are bounded, and every term and
+every entry of a list spends of the spec's budget of work, whoever wrote it.
 
     numbers  lists  names  + - * / // % **  < <= > >= == !=  and or not  a if c else b  a[i]  min max sum len round
 """
@@ -13,11 +13,13 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any, TypeAlias
 
 from archspec.syntax.errors import Problem, Span, suggest
 from archspec.syntax.names import SCOPE_NAMES
-from archspec.syntax.values import FUNCTIONS, TOO_LARGE, bounded, limited, number, show, whole
+from archspec.syntax.values import FUNCTIONS, TOO_LARGE, bounded, limited, number, show, weighed, whole
+from archspec.syntax.work import Exhausted, spend
 
 Value: TypeAlias = "int | float | bool | list[Value] | dict[int | str, Value] | None"
 Scope: TypeAlias = Mapping[str, Any]
@@ -28,6 +30,7 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
+EVALUATED = "the expressions are too many to evaluate"
 
 
 class Poisoned(Exception):  # noqa: N818 - not an error of its own
@@ -65,12 +68,23 @@ class Expr:
     def constant(self) -> bool:
         return not self.names
 
+    @cached_property
+    def steps(self) -> int:
+        """What evaluating it costs: some for each of its terms, lists' entries not counted."""
+        count, queue = 0, [self.root]
+        while queue:
+            count += 1
+            queue.extend(queue.pop().parts)
+        return 14 + 8 * count
+
     def __call__(self, scope: Scope) -> Any:
         """The value in a scope. Raises `EvaluationError`, or `Poisoned` if it needs an unknown value."""
+        spend(self.steps, EVALUATED, self.span)
         return self.root.evaluate(scope)
 
     def condition(self, scope: Scope) -> bool:
         """The value, which must be true or false."""
+        spend(self.steps, EVALUATED, self.span)
         value = self.root.evaluate(scope)
         if not isinstance(value, bool):
             told = f"'{self.text[:60]}' is {show(value)}" if self.names else f"this is {show(value)}"
@@ -96,6 +110,9 @@ class Term:
             raise EvaluationError(TOO_LARGE, self.span) from None
         except (TypeError, ValueError) as error:
             raise EvaluationError(str(error), self.span) from None
+        except Exhausted as error:
+            error.span = error.span or self.span
+            raise
 
 
 def _name(term: Term, scope: Scope) -> Any:
@@ -123,6 +140,8 @@ def _compare(term: Term, scope: Scope) -> bool:
     left = term.parts[0].evaluate(scope)
     for compare, part in zip(term.data, term.parts[1:], strict=True):
         right = part.evaluate(scope)
+        if isinstance(left, list | dict) and isinstance(right, list | dict):
+            weighed(left)
         if not compare(left, right):
             return False
         left = right
@@ -154,7 +173,7 @@ def _index(term: Term, scope: Scope) -> Any:
         return table[key]
     if isinstance(table, dict):
         if key not in table:
-            raise ValueError(f"the table has no entry for {key}; it has {', '.join(map(str, list(table)[:20]))}")
+            raise ValueError(f"the table has no entry for {key}; it has {', '.join(map(str, islice(table, 20)))}")
         return table[key]
     raise TypeError(f"only a list or a table can be indexed, and this is {show(table)}")
 

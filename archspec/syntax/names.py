@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from archspec.syntax import limits
+
 LONGEST = 100
 """Characters of a name."""
 
@@ -121,6 +123,8 @@ def unusable_variable(name: str) -> str | None:
 
 def unusable_address(address: str) -> str | None:
     """Why `address`, names and numbers joined by dots, cannot name a node; None if it can."""
+    if len(address) > limits.MAX_ADDRESS:
+        return f"'{address[:40]}...' is longer than the {limits.MAX_ADDRESS} characters of an address"
     if reason := ADDRESS.unusable(address):
         return reason
     return next((reason for part in address.split(".") if not part.isdigit() and (reason := unusable(part))), None)

@@ -12,6 +12,7 @@ from archspec.syntax.errors import Problem, Span, SpecError, suggest
 from archspec.syntax.expressions import EvaluationError, Expr, Term
 from archspec.syntax.source import Data, Map, Scalar, Seq
 from archspec.syntax.values import BINARY, COMPARE, FUNCTIONS, MOST_ARGUMENTS
+from archspec.syntax.work import spend
 
 
 def expression(data: Data) -> Expr:
@@ -80,8 +81,10 @@ class _Translation:
 
     def __init__(self, text: str, span: Span | None) -> None:
         self.text, self.span = text, span
+        self.shown: int | None = None  # where the text begins in its span, once looked for; -1 if it is not there
         if len(text) > limits.MAX_EXPRESSION:
             raise EvaluationError(f"an expression is at most {limits.MAX_EXPRESSION} characters long", span)
+        spend(350 + 24 * len(text), "the expressions are too many to read", span)
         source = text.strip()
         self.indent = len(text) - len(text.lstrip())
         if _WARNED.search(source):
@@ -97,11 +100,13 @@ class _Translation:
         """The span of a part, if the source line really shows the text there (it does not in folded scalars)."""
         if self.span is None:
             return None
-        line = self.span.source.line(self.span.line)
-        start = line.find(self.text, self.span.column - 1, self.span.column + len(self.text))
-        if start < 0 or not 0 <= offset <= len(self.text):
+        if self.shown is None:
+            source, first = self.span.source, self.span.source.start(self.span.line) + self.span.column - 1
+            found = source.text.find(self.text, first, first + len(self.text) + 1)
+            self.shown = found - first if found >= 0 else -1
+        if self.shown < 0 or not 0 <= offset <= len(self.text):
             return self.span
-        return self.span.part(start - (self.span.column - 1) + offset, max(1, length))
+        return self.span.part(self.shown + offset, max(1, length))
 
     def where(self, node: ast.expr) -> Span | None:
         end = node.end_col_offset if node.end_col_offset is not None else node.col_offset + 1

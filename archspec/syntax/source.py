@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
 
 from archspec.syntax import limits
-from archspec.syntax.complaints import BREAKS, foreign_characters, separators, syntax_problem
-from archspec.syntax.errors import Problem, Problems, Source, Span, SpecError
+from archspec.syntax.complaints import BREAKS, foreign_characters, no_tag_directives, separators, syntax_problem
+from archspec.syntax.errors import Problem, Problems, Source, Span, SpecError, within_budget
 from archspec.syntax.scalars import YAML_1_1, Plain, resolve_plain
+from archspec.syntax.work import spend
+
+_NODE = 100
+"""Steps that a value of a text costs, until it is validated."""
+_TOO_MUCH = "the text holds too much data"
 
 Key: TypeAlias = str | int
 Data: TypeAlias = "Scalar | Seq | Map"
@@ -58,39 +62,25 @@ class Map(dict[Key, "Data"]):
         self.key_spans[key] = key_span
 
 
-def read_source(path: Path, name: str | None = None) -> Source:
-    """The text of a spec file. Raises `SpecError` if it cannot be read, is too large or is not UTF-8."""
-    name = name or str(path)
-    try:
-        if not path.is_file():
-            reason = "is a directory" if path.is_dir() else "is not a file" if path.exists() else "does not exist"
-            raise SpecError([Problem(f"{name} {reason}")])
-        with path.open("rb") as file:
-            raw = file.read(limits.MAX_TEXT + 1)
-    except (OSError, ValueError) as error:
-        raise SpecError([Problem(f"{name} cannot be read: {error}")]) from None
-    if len(raw) > limits.MAX_TEXT:
-        raise SpecError([Problem(f"{name} is larger than {limits.MAX_TEXT // 2**20} MiB")])
-    try:
-        return Source(name, raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8", "replace")
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        span = Span(Source(name, raw.decode("utf-8", "replace")), line, column)
-        problem = Problem("this byte is not UTF-8", span, "save the file as UTF-8 text")
-        raise SpecError([problem]) from None
-
-
 def parse(source: Source) -> Data:
     """The data of a YAML document. Raises `SpecError` with everything found wrong in it."""
     problems = Problems()
+    with within_budget(problems, join=True):
+        return _parsed(source, problems)
+
+
+def _parsed(source: Source, problems: Problems) -> Data:
+    no_tag_directives(source)
     reader = _Reader(source, problems)
     empty = "give a value" if source.inline else "start it with 'archspec: 1'"
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     problems.extend(foreign_characters(source))
     problems.check()
     try:
-        for event in yaml.parse(source.text.translate(BREAKS), Loader=loader):
+        text = source.text
+        if any(chr(separator) in text for separator in BREAKS):
+            text = text.translate(BREAKS)
+        for event in yaml.parse(text, Loader=loader):
             reader.take(event)
     except yaml.MarkedYAMLError as error:
         problems.extend([syntax_problem(source, error)])
@@ -124,7 +114,6 @@ class _Reader:
         self.root: Data | None = None
         self.stack: list[_Open] = []
         self.anchors: dict[str, tuple[Data, int] | None] = {}
-        self.aliased = 0
 
     def stop(self, message: str, span: Span, hint: str | None = None) -> None:
         """A problem after which reading on makes no sense."""
@@ -134,6 +123,7 @@ class _Reader:
     def take(self, event: Any) -> None:
         if isinstance(event, yaml.ScalarEvent):
             span = self.span(event)
+            spend(_NODE + len(event.value) // 10, _TOO_MUCH, span)
             self.check_tag(event, span)
             self.place(self.scalar(event, span), event.anchor, span, 1)
         elif isinstance(event, yaml.CollectionStartEvent):
@@ -160,6 +150,7 @@ class _Reader:
 
     def open(self, event: Any) -> None:
         span = self.span(event)
+        spend(_NODE, _TOO_MUCH, span)
         self.check_tag(event, span)
         if len(self.stack) >= limits.MAX_NESTING:
             self.stop(f"nested more than {limits.MAX_NESTING} levels deep", span)
@@ -177,9 +168,7 @@ class _Reader:
             what = "stands inside what it names" if event.anchor in self.anchors else "names no anchor"
             return self.stop(f"the alias *{event.anchor} {what}", span)
         node, size = known
-        self.aliased += size
-        if self.aliased > limits.MAX_ALIASED:
-            return self.stop("the aliases in this file stand for too much data", span, "write the data out")
+        spend(_NODE * size, "the aliases in this file stand for too much data", span, "write the data out")
         return self.place(node, None, span, size)
 
     def place(self, node: Data, anchor: str | None, span: Span | None, size: int) -> None:
@@ -245,23 +234,33 @@ class _Reader:
 def mark(value: object, source: Source, depth: int = 0) -> Data:
     """Plain Python data (from a caller, not a file) as marked data that `source` accounts for.
 
-    Raises `TypeError` for anything but numbers, strings, booleans, None, lists, tuples and mappings of them.
+    Raises `TypeError` for anything but numbers, strings, booleans, None, lists, tuples and mappings of them, and
+    `SpecError` for a whole number of so many digits that Python itself would not print it.
     """
     span = Span(source, 1, 1, len(source.text))
     if isinstance(value, Scalar | Seq | Map):
         return value
     if depth > limits.MAX_NESTING:
         raise TypeError(f"a spec's data nests at most {limits.MAX_NESTING} levels deep")
+    if isinstance(value, int):
+        _printable(value, span)
     if value is None or isinstance(value, bool | int | float | str):
         return Scalar(value, str(value), span)
     if isinstance(value, Mapping):
         items = {}
         for key, entry in value.items():
+            if isinstance(key, int):
+                _printable(key, span)
             items[key if isinstance(key, int) else str(key)] = mark(entry, source, depth + 1)
         return Map(items, span, dict.fromkeys(items, span))
     if isinstance(value, Sequence):
         return Seq([mark(entry, source, depth + 1) for entry in value], span)
     raise TypeError(f"a spec holds numbers, strings, lists and mappings, not {type(value).__name__}")
+
+
+def _printable(number: int, span: Span) -> None:
+    if number.bit_length() > 64:
+        raise SpecError([Problem(f"this number is larger than {limits.MAX_NUMBER:.0e}", span)])
 
 
 def plain(data: Data) -> Any:

@@ -7,9 +7,11 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from archspec.syntax import limits
+from archspec.syntax.work import spend
 
 TOO_LARGE = f"the result is larger than {limits.MAX_NUMBER:.0e}"
 
@@ -21,7 +23,7 @@ def show(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, Mapping):
-        text = "{" + ", ".join(f"{key}: {show(entry)}" for key, entry in list(value.items())[:20]) + "}"
+        text = "{" + ", ".join(f"{key}: {show(entry)}" for key, entry in islice(value.items(), 20)) + "}"
     else:
         text = f"[{', '.join(show(v) for v in value[:20])}]" if isinstance(value, list | tuple) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
@@ -44,18 +46,32 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+_COLLECTIONS = (list, dict)
+
+
 def _weight(value: Any, depth: int = 0) -> int:
     """How many entries a value has, those of lists and tables within it included."""
-    if not isinstance(value, list | dict):
+    if not isinstance(value, _COLLECTIONS):
         return 1
     if depth > limits.MAX_NESTING:
         raise ValueError(f"lists nest more than {limits.MAX_NESTING} deep")
-    return 1 + sum(_weight(entry, depth + 1) for entry in (value.values() if isinstance(value, dict) else value))
+    weight = 1 + len(value)
+    for entry in value.values() if isinstance(value, dict) else value:
+        if isinstance(entry, _COLLECTIONS):
+            weight += _weight(entry, depth + 1) - 1
+    return weight
+
+
+def weighed(value: Any) -> int:
+    """How many entries a list or table has, those within it included; whoever looks at all of them spends as much."""
+    entries = _weight(value) - 1
+    spend(10 + entries, "the lists have too many entries")
+    return entries
 
 
 def limited(value: Any, times: int = 1) -> Any:
     """A list or table of bearable size. Entries are shared, so that doubling it often costs nothing but the limit."""
-    if (_weight(value) - 1) * times > limits.MAX_LIST:
+    if weighed(value) * times > limits.MAX_LIST:
         raise ValueError(f"the list has more than {limits.MAX_LIST:,} entries")
     return value
 
@@ -70,7 +86,7 @@ def _multiply(a: Any, b: Any) -> Any:
     a, b = (b, a) if isinstance(b, list) else (a, b)
     if isinstance(a, list) and isinstance(whole(b), int) and not isinstance(b, bool):
         limited(a, max(0, whole(b)))
-        return a * whole(b)
+        return limited(a * whole(b))
     return number(a) * number(b)
 
 
@@ -115,6 +131,7 @@ COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 def _numbers(name: str, values: tuple[Any, ...]) -> list[Any]:
     """The numbers a function is given: its arguments, or the entries of its one list."""
     given = values[0] if len(values) == 1 and isinstance(values[0], list) else list(values)
+    spend(len(given), "the lists have too many entries")
     if not given:
         raise ValueError(f"{name}() of an empty list")
     return [number(value) for value in given]

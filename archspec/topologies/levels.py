@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from archspec.syntax.work import spend
+
 
 @dataclass(frozen=True, slots=True)
 class LevelSpan:
@@ -33,6 +35,7 @@ def level_spans(counts: Sequence[int], m: int, split: int = 2) -> list[LevelSpan
     found: list[LevelSpan] = []
     for level in range(1, m):
         spans = _level(level, counts, split, found)
+        spend(20 * len(spans) + len(found), "the levels are too many")
         if not spans:
             raise ValueError(f"m = {m} does not fit: the largest number of levels here is {level}")
         found += spans

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random as _random
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
+from archspec.syntax.work import spend
 from archspec.topologies.levels import level_spans
 from archspec.topologies.registry import Pair, RuleError
 
@@ -83,20 +86,22 @@ def cross_stage(
     if spans is not None:
         yield from _chosen(points, spans)
         return
-    number = {block: i for i, stage in enumerate(stages) for block in stage}
-    pairs = [
-        (source, target)
-        for i, source in enumerate(points) for target in points[i + 2 :]
-        if number.get(source, -1) != number[target]
-    ]  # fmt: skip
+    # The pairs in lexicographic order are numbered, not held: a point's are those to blocks behind its stage and not
+    # next to it.
+    behind = list(accumulate((len(stage) for stage in stages), initial=1))  # the first point behind each stage
+    firsts = [2, *(max(i + 2, end) for start, end in pairwise(behind) for i in range(start, end))]
+    counts = list(accumulate((max(0, len(points) - first) for first in firsts), initial=0))
     wanted = _whole(count, "count", least=0)
-    if wanted > len(pairs):
-        raise RuleError(f"there are {len(pairs):,} pairs of blocks in different stages, fewer than {wanted:,}")
+    if wanted > counts[-1]:
+        raise RuleError(f"there are {counts[-1]:,} pairs of blocks in different stages, fewer than {wanted:,}")
     draw = _draws(seed, points)
-    for taken in range(wanted):  # a shuffle's first steps, by draws that are the same on every version of Python
-        other = taken + int(draw() * (len(pairs) - taken))
-        pairs[taken], pairs[other] = pairs[other], pairs[taken]
-    yield from pairs[:wanted]
+    moved: dict[int, int] = {}  # of a shuffle's first steps, by draws that are the same on every version of Python
+    for taken in range(wanted):
+        other = taken + int(draw() * (counts[-1] - taken))
+        pair = moved.get(other, other)
+        moved[other] = moved.pop(taken, taken)
+        source = bisect_right(counts, pair) - 1
+        yield points[source], points[firsts[source] + pair - counts[source]]
 
 
 def _chosen(points: Sequence[str], spans: Sequence[Sequence[int]]) -> Iterator[Pair]:
@@ -152,6 +157,7 @@ def random(points: Sequence[str], probability: float, seed: int = 0) -> Iterator
         raise RuleError("probability must be between 0 and 1")
     draw = _draws(seed, points)
     count = len(points)
+    spend(count**2 // 3, "the rules draw for too many pairs of blocks")
     for i in range(count):
         for j in [j for j in range(i + 2, count) if draw() < probability]:
             yield points[i], points[j]

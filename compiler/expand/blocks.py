@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.compiler.expand.builder import Builder, Signal, quotient, strided
-from archspec.compiler.expand.paths import Paths, Step, scope_at
-from archspec.compiler.expand.wires import Strand, strands
+from archspec.compiler.expand.paths import Paths, Step, copied, scope_at
+from archspec.compiler.expand.wires import Strand
 from archspec.language.items import Path, Use
 from archspec.language.schema import Block
 from archspec.ops import Add, Operator, ShapeError
@@ -34,6 +34,7 @@ class Place:
 
 def shortcut_scope(scope: Mapping[str, Any], source: Signal, target: Signal) -> dict[str, Any]:
     """The scope of a path from `source` that is to join `target`. Raises `ShapeError` if no stride leads there."""
+    copied(scope)
     if source is None or target is None:
         return {**scope, **dict.fromkeys(("channels", "out", "stride", "downsampled", "changed"), UNKNOWN)}
     stride = quotient(target, source)
@@ -123,7 +124,7 @@ def _close(
 def _graph_form(place: Place, start: Signal, paths: Paths, builder: Builder, joiner: Joiner | None) -> Signal:
     block, address = place.block, place.address
     wires = block.graph or {}
-    ordered = strands(wires, builder.problems)
+    ordered = paths.strands(wires)
     if not ordered:
         return None
     scope = _graph_scope(place, start, builder)

@@ -18,9 +18,11 @@ from archspec.language.items import Operation
 from archspec.ops import BY_KEY, Add, Module, Operator, Shape, ShapeError, show_shape
 from archspec.syntax import limits
 from archspec.syntax.errors import Problems, Span
-from archspec.syntax.expressions import EvaluationError, Expr, Poisoned, Scope
+from archspec.syntax.expressions import EVALUATED, EvaluationError, Expr, Poisoned, Scope
+from archspec.syntax.work import Work
 
 Signal: TypeAlias = Node | None
+TOO_LARGE = "the network is too large"
 
 
 class Builder:
@@ -29,23 +31,23 @@ class Builder:
     def __init__(self, trust: bool = False, operators: dict[Any, Operator] | None = None) -> None:
         self.nodes: dict[str, Node] = {}
         self.problems = Problems()
+        self.work = Work()  # what is left of the steps that the spec may ask for
         self._trust = trust
         self._operators = {} if operators is None else operators  # made before, by their fields
         self._told: dict[int, Any] = {}
-        self._operands = 0
         self._modules: set[str] = set()  # proper prefixes of names: they become modules
 
-    def adopt(self, nodes: Mapping[str, Node], modules: Iterable[str], operands: int) -> None:
+    def adopt(self, nodes: Mapping[str, Node], modules: Iterable[str]) -> None:
         """Takes nodes that another builder has made and checked; `modules` are the proper prefixes of their names."""
         self.nodes.update(nodes)
         self._modules.update(modules)
-        self._operands += operands
 
     def evaluate(self, expr: Expr, scope: Scope, where: str, condition: bool = False) -> Any:
         """The value of an expression; raises `Poisoned` if it has none, having told why."""
         try:
             return expr.condition(scope) if condition else expr(scope)
         except EvaluationError as error:
+            self.work.spend(200, EVALUATED, expr.span)
             self.tell(expr, error.problem.message, error.problem.span, where, error.problem.hint)
             raise Poisoned from None
 
@@ -57,16 +59,22 @@ class Builder:
 
     def operator(self, operation: Operation, scope: Scope, where: str) -> Operator | None:
         """The operator with its fields evaluated; None, having told why, if they do not suit it."""
+        self.work.spend(20, TOO_LARGE, operation.span)
         values: dict[str, Any] = {}
         try:
             for name, written in operation.fields.items():
-                values[name] = self.evaluate(written, scope, where) if isinstance(written, Expr) else written
+                if isinstance(written, Expr):
+                    root = written.root
+                    values[name] = root.data if root.kind == "constant" else self.evaluate(written, scope, where)
+                else:
+                    values[name] = written
         except Poisoned:
             return None
         key = (operation.operator.key, tuple(values), _frozen(tuple(values.values())))
         known = self._operators.get(key)
         if known is not None:
             return known
+        self.work.spend(700, TOO_LARGE, operation.span)
         try:
             operator = operation.operator(**values)
         except ValidationError as error:
@@ -107,17 +115,14 @@ class Builder:
         if len(self.nodes) > limits.MAX_OPERATORS:
             self.problems.add(f"the network has more than {limits.MAX_OPERATORS:,} operators", span, where=name)
             self.problems.check()
-        self._operands += len(sources)
-        if self._operands > limits.MAX_OPERANDS:
-            self.problems.add(f"the network has more than {limits.MAX_OPERANDS:,} connections", span, where=name)
-            self.problems.check()
+        parts = name.split(".")
+        self.work.spend(90 + 10 * len(sources) + len(parts) * len(name) // 4, TOO_LARGE, span)
         if name == "output":  # the flat text of a graph says so what the network gives
             self.problems.add("an operator of the whole network cannot be called 'output'", span, hint="rename it")
             return None
         if name in self.nodes:
             self.problems.add(f"two operators are called '{name}'", span, hint="give one of them another `name`")
             return None
-        parts = name.split(".")
         prefixes = [".".join(parts[:length]) for length in range(1, len(parts))]
         taken = name if name in self._modules else next((prefix for prefix in prefixes if prefix in self.nodes), None)
         if taken is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archspec.compiler.expand.builder import Builder
+from archspec.compiler.expand.builder import TOO_LARGE, Builder
 from archspec.language.schema import StochasticDepth
 from archspec.ops import Operator
 from archspec.ops.ranges import PROBABILITY
@@ -30,6 +30,7 @@ def drop_paths(
         builder.problems.add(f"drop_path: survival {error}", rule.survival.span)
         return {}
     total = len(blocks)
+    builder.work.spend(80 * total, TOO_LARGE, rule.survival.span)
     return {
         address: builder.default(
             "drop_path", unit=rule.unit, rescale=rule.rescale,

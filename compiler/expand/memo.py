@@ -27,7 +27,6 @@ _MOST = 12_000
 class _Entry:
     nodes: dict[str, Node]
     modules: frozenset[str]
-    operands: int
     signal: Node
 
 
@@ -68,14 +67,14 @@ class Memo:
         ])  # fmt: skip
         entry = self._entries.get(key)
         if entry is not None:
-            builder.adopt(entry.nodes, entry.modules, entry.operands)
+            builder.adopt(entry.nodes, entry.modules)
             return entry.signal
         before, problems = len(builder.nodes), len(builder.problems)
         signal = make()
         if signal is not None and len(builder.problems) == problems:
             made = list(islice(reversed(builder.nodes.values()), len(builder.nodes) - before))[::-1]
             nodes = {node.name: node for node in made}
-            self._entries[key] = _Entry(nodes, _modules(nodes), sum(len(node.inputs) for node in made), signal)
+            self._entries[key] = _Entry(nodes, _modules(nodes), signal)
         return signal
 
 

@@ -6,13 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.compiler.expand.builder import Builder, Signal
+from archspec.compiler.expand.builder import TOO_LARGE, Builder, Signal
+from archspec.compiler.expand.wires import Strand, strands
 from archspec.language.fields import place_of
 from archspec.language.items import Each, Operation, Path, Use
+from archspec.language.schema import Wire
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, Span, SpecError
 from archspec.syntax.expressions import UNKNOWN, Expr, Poisoned, Scope
 from archspec.syntax.values import show
+from archspec.syntax.work import spend
+
+UNROLLED = "the paths unroll to absurdly many operators"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,13 @@ class Step:
 
 def scope_at(scope: Mapping[str, Any], signal: Signal) -> dict[str, Any]:
     """The scope of a path that starts from `signal`."""
+    copied(scope)
     return {**scope, "channels": UNKNOWN if signal is None else signal.shape[0]}
+
+
+def copied(scope: Mapping[str, Any]) -> None:
+    """Spends what copying a scope costs: its names are the author's, and every block has a copy."""
+    spend(len(scope) // 2, "the params are too many for so many blocks")
 
 
 class Paths:
@@ -36,8 +47,16 @@ class Paths:
     def __init__(self, named: Mapping[str, Path], builder: Builder) -> None:
         self._named, self._builder = named, builder
         self._steps: dict[int, tuple[Path, list[Step]]] = {}
-        self._unrolled = self._limit = 0
+        self._strands: dict[int, tuple[Mapping[str, Wire], list[Strand]]] = {}
+        self._limit = 0
         self._spliced: Span | None = None  # the path being spliced, for messages
+
+    def strands(self, wires: Mapping[str, Wire]) -> list[Strand]:
+        """The wires of a block in order, found once for all blocks of its kind."""
+        known = self._strands.get(id(wires))
+        if known is None:
+            known = self._strands[id(wires)] = (wires, strands(wires, self._builder.problems))
+        return known[1]
 
     def run(
         self, path: Path, start: Sequence[Signal], prefix: str, scope: Mapping[str, Any], *,
@@ -48,6 +67,7 @@ class Paths:
         `prefix` begins the names of its nodes if not empty, or with `alone` is the name of its only one; `where` is
         the address problems tell.
         """
+        self._builder.work.spend(20, TOO_LARGE, path.span)
         inputs, signal = list(start), start[0]
         joined = len(inputs) == 1
         try:
@@ -88,10 +108,14 @@ class Paths:
         """The operators of a path that are switched on, each with its scope. Raises `Poisoned`, having told why."""
         found: list[tuple[Step, Mapping[str, Any]]] = []
         for step in self.steps(path, scope, where):
-            local = {**scope, **dict(step.bindings)} if step.bindings else scope
+            local = self._bound(scope, step.bindings) if step.bindings else scope
             if all(self._builder.evaluate(when, local, where, condition=True) for when in step.conditions):
                 found.append((step, local))
         return found
+
+    def _bound(self, scope: Mapping[str, Any], bindings: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+        copied(scope)
+        return {**scope, **dict(bindings)}
 
     def steps(self, path: Path, scope: Scope, where: str) -> list[Step]:
         """The operators of a path in the order written, switched-off ones included, repeats numbered from 1.
@@ -103,7 +127,7 @@ class Paths:
             return known[1]
         found: list[tuple[Operation, tuple[Expr, ...], tuple[tuple[str, Any], ...]]] = []
         self._spliced = path.span
-        self._limit = min(limits.MAX_UNROLLED, self._unrolled + limits.MAX_OPERATORS)
+        self._limit = limits.MAX_OPERATORS
         loops = self._splice(path, scope, (), (), found, where, 0)
         totals: dict[str, int] = {}
         for operation, _, _ in found:
@@ -127,9 +151,7 @@ class Paths:
             _absurd(f"`use` and `each` nest more than {limits.MAX_PATH_DEPTH} deep", path.span, where)
         loops = False
         for item in path.items:
-            self._unrolled += 1
-            if self._unrolled > self._limit:
-                _absurd("the paths unroll to absurdly many operators", self._spliced, where)
+            self._unroll(1, where)
             here = (*conditions, item.when) if item.when else conditions
             if isinstance(item, Operation):
                 found.append((item, here, bindings))
@@ -139,9 +161,16 @@ class Paths:
                 loops |= self._splice(self._named[item.path], scope, here, bindings, found, where, depth + 1)
             else:
                 loops = True
-                for inner in self._rounds(item, {**scope, **dict(bindings)}, here, where):
+                for inner in self._rounds(item, self._bound(scope, bindings), here, where):
                     self._splice(item.do, scope, here, (*bindings, *inner), found, where, depth + 1)
         return loops
+
+    def _unroll(self, items: int, where: str) -> None:
+        """Counts items of the path being spliced: it may have as many as a network may have operators."""
+        self._builder.work.spend(40 * items, UNROLLED, self._spliced)
+        self._limit -= items
+        if self._limit < 0:
+            _absurd(UNROLLED, self._spliced, where)
 
     def _rounds(
         self, item: Each, scope: Scope, conditions: Sequence[Expr], where: str
@@ -155,7 +184,7 @@ class Paths:
             hint = f"as in `of: [3, 3]`; here it is {show(entries)}"
             self._builder.tell(item.of, "each goes over a list", item.of.span, where, hint)
             return []
-        self._unrolled += len(entries)
+        self._unroll(len(entries), where)
         rounds: list[tuple[tuple[str, Any], ...]] = []
         for position, entry in enumerate(entries):
             named = (item.variable, entry)

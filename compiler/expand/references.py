@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from archspec.language.fields import place_of
 from archspec.language.items import Each, Item, Operation, Path, Use
 from archspec.language.schema import Block, Document, Positions, Wire
-from archspec.syntax.errors import Problems, Span, suggest
+from archspec.syntax.errors import Problems, Span, chain, suggest
 from archspec.syntax.expressions import Expr
 from archspec.syntax.names import SCOPE_NAMES
 
@@ -137,6 +137,6 @@ def _check_circles(named: Mapping[str, Path], problems: Problems) -> bool:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         circle = list(reversed(error.args[1]))
-        problems.add(f"the path '{circle[0]}' uses itself: {' -> '.join(circle)}", named[circle[0]].span)
+        problems.add(f"the path '{circle[0]}' uses itself: {chain(circle)}", named[circle[0]].span)
         return False
     return True

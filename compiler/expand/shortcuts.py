@@ -17,6 +17,7 @@ from archspec.ops.ranges import Range
 from archspec.syntax import limits
 from archspec.syntax.errors import Span
 from archspec.syntax.expressions import EvaluationError, Poisoned
+from archspec.syntax.work import Exhausted, spend
 from archspec.topologies.levels import LevelSpan, level_spans
 
 _LEVELS = Range(1, limits.MAX_NUMBER, "whole numbers")
@@ -53,7 +54,11 @@ def spans_of(
     if len(numbers) < 2:
         return []
     try:
+        spend(20 * sum(counts), "the levels are too many", levels.m.span)
         return level_spans(counts, *numbers)
+    except Exhausted as error:
+        error.span = error.span or levels.m.span
+        raise
     except ValueError as error:
         builder.problems.add(f"levels: {error}", levels.m.span)
         return []

@@ -13,7 +13,7 @@ from archspec.compiler.expand.stages import Staged
 from archspec.compiler.expand.unread import check_columns, unread_params
 from archspec.graph import Graph
 from archspec.language.spec import Spec
-from archspec.syntax.errors import Problem, SpecError
+from archspec.syntax.errors import Problem, SpecError, within_budget
 
 
 def expand(spec: Spec, memo: Memo | None = None) -> Graph:
@@ -22,6 +22,12 @@ def expand(spec: Spec, memo: Memo | None = None) -> Graph:
     `memo` keeps what expansions of one document with different params have in common.
     """
     builder = Builder(spec.trust, memo.operators if memo else None)
+    place = spec.data.key_spans.get("params") or spec.data.span
+    with within_budget(builder.problems, spec.work, span=place) as builder.work:
+        return _expanded(spec, memo, builder)
+
+
+def _expanded(spec: Spec, memo: Memo | None, builder: Builder) -> Graph:
     # Dangling references are told and expansion goes on around them, so that one run tells of wrong shapes too.
     if not (memo and memo.checked) and not check_references(spec.document, builder.problems):
         builder.problems.check()

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from archspec.compiler.expand.blocks import Place, expand_block
-from archspec.compiler.expand.builder import Builder, Signal
+from archspec.compiler.expand.builder import TOO_LARGE, Builder, Signal
 from archspec.compiler.expand.drop_path import drop_paths
 from archspec.compiler.expand.memo import Memo
-from archspec.compiler.expand.paths import Paths, scope_at
+from archspec.compiler.expand.paths import Paths, copied, scope_at
 from archspec.compiler.expand.shortcuts import Shortcuts, spans_of
 from archspec.compiler.expand.skips import STEM, skip_edges
 from archspec.compiler.expand.table import Row, stage_table
@@ -72,8 +72,9 @@ class Staged:
             return kept
         stage, _, block = until.partition(".")
         for i, (row, count) in enumerate(kept):
-            if stage == f"stage{row.number}" and (not block or (block.isdecimal() and int(block) < count)):
-                return [*kept[:i], (row, int(block) + 1 if block else count)]
+            last = int(block) if block.isdecimal() and len(block) < 10 else count
+            if stage == f"stage{row.number}" and (not block or last < count):
+                return [*kept[:i], (row, last + 1 if block else count)]
         known = [f"stage{row.number}" for row in rows]
         value = self.spec.data.get("until")
         hint = suggest(until, known)
@@ -91,6 +92,8 @@ class Staged:
             if not count:  # the stage is not there, and neither is what runs on entering it
                 self.passed[f"stage{row.number}"] = signal
                 continue
+            copied(self.spec.params)
+            copied(row.columns)
             scope = {**self.spec.params, **row.columns, "stage": row.number, "stages": row.stages, "count": row.count}
             place = f"stage{row.number}.enter"
             signal = self.paths.run(row.enter, [signal], place, scope_at(scope, signal), where=place)
@@ -137,6 +140,8 @@ class Staged:
         self.kinds[address] = name
         block = self.document.blocks[name]
         stride = row.columns["stride"] if index == 0 else 1
+        copied(scope)
+        self.builder.work.spend(250, TOO_LARGE, row.blocks.span)
         local = {
             **scope, "index": index, "first": index == 0, "last": index == row.count - 1, "stride": stride,
             "downsampled": max(stride) > 1 if isinstance(stride, list) else stride > 1,

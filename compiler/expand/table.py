@@ -11,9 +11,10 @@ from archspec.language.items import Path
 from archspec.language.schema import Positions, Stages
 from archspec.ops.ranges import SIZES, whole
 from archspec.syntax import limits
-from archspec.syntax.errors import Problems, Span
-from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned
+from archspec.syntax.errors import Problems, Span, chain
+from archspec.syntax.expressions import EVALUATED, UNKNOWN, EvaluationError, Expr, Poisoned
 from archspec.syntax.values import show
+from archspec.syntax.work import spend
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _order(columns: Mapping[str, Expr], lists: Mapping[str, Any], problems: Prob
         return list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         circle = list(reversed(error.args[1]))
-        problems.add(f"columns depend on each other in a circle: {' -> '.join(circle)}", columns[circle[0]].span)
+        problems.add(f"columns depend on each other in a circle: {chain(circle)}", columns[circle[0]].span)
         problems.check()
         raise
 
@@ -95,6 +96,7 @@ def _row(
     lists: Mapping[str, list[Any]], shared: Mapping[str, Any], params: Mapping[str, Any], problems: Problems,
     rank: int | None,
 ) -> Row | None:  # fmt: skip
+    spend(len(params) // 2 + 30 * len(order), "the columns are too many for so many stages", stages.span)
     scope: dict[str, Any] = {**params, "stage": number, "stages": count}
     for name in order:
         if name in shared:
@@ -102,6 +104,7 @@ def _row(
         elif name in lists:
             entry = lists[name][number - 1]
             written = columns[name].root.kind == "list"
+            spend(columns[name].steps // count, EVALUATED, columns[name].span)
             scope[name] = _value(lambda entry=entry: entry.evaluate(scope), problems) if written else entry
         else:
             scope[name] = _value(lambda name=name: columns[name](scope), problems)

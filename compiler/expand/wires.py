@@ -10,7 +10,9 @@ from graphlib import CycleError, TopologicalSorter
 from archspec.language.fields import place_of
 from archspec.language.items import Path
 from archspec.language.schema import Wire
-from archspec.syntax.errors import Problems, Span, suggest
+from archspec.syntax import limits
+from archspec.syntax.errors import Problems, Span, chain, suggest
+from archspec.syntax.work import spend
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ def strands(wires: Mapping[str, Wire], problems: Problems, outputs: Collection[s
         wrong.add("a graph needs the wire 'output'", span, hint="name its last wire 'output', or add `output: WIRE`")
     read = {source for strand in found.values() for source in strand.inputs} | {"output"}
     read |= {prefix for address in outputs for prefix in _prefixes(address)}
+    spend(300 * len(found), "the wires are too many", next((strand.span for strand in found.values()), None))
+    known = [*found, "input"]
     for name, strand in found.items():
         if name not in read and not (outputs and any(prefix in outputs for prefix in _prefixes(name))):
             wrong.add(f"nothing reads the wire '{name}'", strand.span, hint="use it or remove it")
         for source in strand.inputs:
             if source == "output" or (source != "input" and source not in found):
-                hint = suggest(source, {*found, "input"} - {name, "output"})
+                hint = suggest(source, known)
                 wrong.add(f"there is no wire '{source[:60]}'", place_of(source) or strand.span, hint=hint)
     problems.extend(wrong)
     if len(wrong):
@@ -50,7 +54,10 @@ def strands(wires: Mapping[str, Wire], problems: Problems, outputs: Collection[s
 
 
 def _prefixes(address: str) -> list[str]:
-    """`a.b.c` as a, a.b and a.b.c."""
+    """`a.b.c` as a, a.b and a.b.c; nothing for what is too long to be an address."""
+    if len(address) > limits.MAX_ADDRESS:
+        return []
+    spend(10 + len(address), "the outputs are too many")
     parts = address.split(".")
     return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
@@ -83,7 +90,7 @@ def _ordered(found: Mapping[str, Strand], problems: Problems) -> list[Strand]:
         ).prepare()
     except CycleError as error:
         circle = list(reversed(error.args[1]))
-        problems.add(f"wires read each other in a circle: {' -> '.join(circle)}", found[circle[0]].span)
+        problems.add(f"wires read each other in a circle: {chain(circle)}", found[circle[0]].span)
     return []
 
 

@@ -107,20 +107,6 @@ def test_more_of_the_same_goes_on(file: Path, whole: Path, tmp_path: Path) -> No
     assert (tmp_path / "results.jsonl").read_bytes() == (whole / "results.jsonl").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "bad", [b"not json\n", b'{"number": 3}\n', b'{"number":-5,"signature":"00"}\n', b"[]\n", b"\xff\n"]
-)
-def test_a_corrupt_file_is_left_as_it_is(file: Path, tmp_path: Path, bad: bytes) -> None:
-    sweep(load_space(file), 10, tmp_path)
-    results = tmp_path / "results.jsonl"
-    lines = results.read_bytes().splitlines(keepends=True)
-    broken = b"".join([*lines[:4], bad, *lines[4:], b"half a li"])
-    results.write_bytes(broken)
-    with pytest.raises(SpaceError, match=r"line 5, is no result of a sweep.*nothing was changed"):
-        sweep(load_space(file), 20, tmp_path)
-    assert results.read_bytes() == broken
-
-
 def test_a_folder_of_another_sweep_is_left_alone(file: Path, tmp_path: Path) -> None:
     sweep(load_space(file), 10, tmp_path)
     before = (tmp_path / "results.jsonl").read_bytes()
