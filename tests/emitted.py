@@ -107,7 +107,7 @@ DROPPED = """
 archspec: 1
 name: dropped
 input: {channels: 3, size: [8, 8]}
-stem: [conv: {out: 4, kernel: 3}, bn, drop_path: {survival: 0.8}]
+stem: [conv: {out: 4, kernel: 3}, bn]
 stages: {repeat: [2, 2, 12, 1, 2, 1], width: 4, blocks: [overwriting, concat, plain, twice, squeeze, module]}
 blocks:
   overwriting:
@@ -118,7 +118,8 @@ blocks:
   concat:
     graph:
       branch: [conv: {out: width, kernel: 3}, bn]
-      output: {from: [branch, input], ops: [concat, conv: {out: width, kernel: 1}]}
+      both:   {from: [branch, input], ops: [concat, conv: {out: width, kernel: 1}]}
+      output: {from: [both, input], ops: [add]}
   plain: {branch: [conv: {out: width, kernel: 3}, bn], shortcut: B, after: [relu]}
   twice: {branch: [bn, conv: {out: width, kernel: 3}], shortcut: [bn, relu, drop_path: {survival: 0.5}]}
   squeeze:

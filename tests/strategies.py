@@ -70,6 +70,10 @@ class Drawn:
     """Skips that widen an input."""
     outputs: tuple[str, ...]
     drop_path: bool
+    plain: frozenset[str]
+    """Definitions of blocks without an addition, which `drop_path` leaves alone."""
+    droppable: bool
+    """Whether some block has one, without which `drop_path` is refused."""
     size: tuple[int, ...]
 
     @property
@@ -152,8 +156,15 @@ def specs(draw: st.DrawFn) -> Drawn:
     if draw(st.booleans()):
         start, middle, end = (draw(st.sampled_from(names)) for _ in range(3))
         lines.append(f"  blocks: {{start: {start}, middle: {middle}, end: {end}, only: {start}}}")
+        used = {start}
     else:
-        lines.append(f"  blocks: [{', '.join(draw(st.sampled_from(names)) for _ in range(stages))}]")
+        chosen = [draw(st.sampled_from(names)) for _ in range(stages)]
+        lines.append(f"  blocks: [{', '.join(chosen)}]")
+        used = set(chosen)
+    plain = frozenset(
+        name for name, definition in zip(names, definitions, strict=True) if GRAPHS["multiplied"] in definition
+    )
+    droppable = not plain.issuperset(used)
     lines.append("blocks:")
     pool = draw(st.sampled_from(["avg_pool", "max_pool"])) if rank == 2 else "max_pool"  # torch's 3-D mean is stricter
     lines += [f"  {name}:{block}" for name, block in zip(names, definitions, strict=True)]
@@ -178,7 +189,7 @@ def specs(draw: st.DrawFn) -> Drawn:
     written, adds, concats = draw(_skips(blocks, ("B", "C", "pooling"), growing))
     if written:
         lines += ["skips:", *written]
-    drop_path = draw(st.integers(0, 3)) == 0
+    drop_path = droppable and draw(st.integers(0, 3)) == 0
     if drop_path:
         unit, rescale = draw(st.sampled_from(["batch", "sample"])), draw(st.sampled_from(["true", "false"]))
         decay = draw(st.sampled_from(["linear", "constant"]))
@@ -191,5 +202,6 @@ def specs(draw: st.DrawFn) -> Drawn:
         outputs = ("y", "inner")
         lines.append(f"outputs: {{y: head, inner: {middle_block}}}")
     return Drawn(
-        "\n".join(lines) + "\n", repeat, levels, tuple(adds), tuple(concats), outputs, drop_path, size
+        "\n".join(lines) + "\n", repeat, levels, tuple(adds), tuple(concats), outputs, drop_path, plain,
+        droppable, size,
     )  # fmt: skip

@@ -23,7 +23,9 @@ def test_random_specs(drawn: Drawn) -> None:
     assert_sound(graph)
     assert [unit for unit in graph.units() if unit in drawn.blocks] == drawn.blocks
     assert tuple(graph.outputs) == drawn.outputs
-    assert sum(node.op.key == "drop_path" for node in graph) == drawn.drop_path * len(drawn.blocks)
+    assert sum(node.op.key == "drop_path" for node in graph) == drawn.drop_path * sum(
+        kind not in drawn.plain for kind in graph.kinds.values()
+    )
     assert reload(graph) == graph
     assert reload(graph).to_spec_text() == graph.to_spec_text()
     assert graph.params == sum(n.params for n in graph)

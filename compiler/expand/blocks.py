@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.compiler.expand.builder import Builder, Signal, quotient, strided
+from archspec.compiler.expand.drop_path import lost
 from archspec.compiler.expand.paths import Paths, Step, copied, scope_at
 from archspec.compiler.expand.wires import Strand
 from archspec.language.items import Path, Use
@@ -46,6 +47,11 @@ def shortcut_scope(scope: Mapping[str, Any], source: Signal, target: Signal) -> 
     }  # fmt: skip
 
 
+def gate_of(address: str) -> str:
+    """The name of the operator that drops a block's branch."""
+    return f"{address}.branch.drop_path"
+
+
 def is_none(path: Path) -> bool:
     """Whether a shortcut is the keyword `none`: no addition, a plain net."""
     return len(path.items) == 1 and isinstance(path.items[0], Use) and path.items[0].path == "none"
@@ -59,11 +65,33 @@ def widening(*paths: Path, otherwise: str = _WIDEN) -> str:
 
 
 def expand_block(place: Place, start: Signal, paths: Paths, builder: Builder, joiner: Joiner | None) -> Signal:
-    """The block's output, starting from a signal. What `joiner` gives joins its closing addition, before `after`."""
+    """The block's output, starting from a signal. What `joiner` gives joins its closing addition, before `after`.
+
+    A branch that no addition goes round is not dropped, whatever `place` says.
+    """
+    if place.drop_path is not None and not _goes_round(place, start, paths, builder):
+        place = replace(place, drop_path=None)
     closing = _graph_form if place.block.graph is not None else _residual_form
     signal = closing(place, start, paths, builder, joiner)
     scope = scope_at(place.scope, signal)
     return paths.run(place.block.after, [signal], f"{place.address}.after", scope, where=place.address)
+
+
+def _goes_round(place: Place, start: Signal, paths: Paths, builder: Builder) -> bool:
+    """Whether the block still passes a signal on where its branch is dropped: an addition of its own has another
+    operand, on every way from the branch to the block's output."""
+    block, address = place.block, place.address
+    if block.graph is None:
+        return not is_none(block.shortcut)
+    before = builder.mark()
+    end = _graph_form(place, start, paths, builder, None)
+    made = builder.undo(before)
+    if "branch" not in block.graph:
+        if any(node.op.key == "add" for node in made):
+            hint = "name the wire to drop so"
+            builder.problems.add("drop_path needs a wire named 'branch'", place.span, where=address, hint=hint)
+        return False
+    return end is None or end.name not in lost({gate_of(address)}, made)
 
 
 def _residual_form(place: Place, start: Signal, paths: Paths, builder: Builder, joiner: Joiner | None) -> Signal:
@@ -81,9 +109,7 @@ def _residual_form(place: Place, start: Signal, paths: Paths, builder: Builder, 
         return None
     plain = is_none(block.shortcut)
     if place.drop_path is not None:
-        if plain:
-            builder.problems.add("drop_path needs a shortcut around the branch", place.span, where=address)
-        branch = builder.add(f"{address}.branch.drop_path", place.drop_path, [branch], place.span)
+        branch = builder.add(gate_of(address), place.drop_path, [branch], place.span)
     operands = [("branch", branch)]
     if not plain:
         try:
@@ -128,9 +154,6 @@ def _graph_form(place: Place, start: Signal, paths: Paths, builder: Builder, joi
     if not ordered:
         return None
     scope = _graph_scope(place, start, builder)
-    if place.drop_path is not None and "branch" not in wires:
-        hint = "name the wire to drop so"
-        builder.problems.add("drop_path needs a wire named 'branch'", place.span, where=address, hint=hint)
     signals: dict[str, Signal] = {"input": start}
     for strand in ordered:
         sources = [signals[name] for name in strand.inputs]
@@ -142,7 +165,7 @@ def _graph_form(place: Place, start: Signal, paths: Paths, builder: Builder, joi
             strand.ops, sources, f"{address}.{strand.name}", local, where=address, labels=strand.inputs, hint=hint
         )
         if strand.name == "branch" and place.drop_path is not None:
-            signal = builder.add(f"{address}.branch.drop_path", place.drop_path, [signal], place.span)
+            signal = builder.add(gate_of(address), place.drop_path, [signal], place.span)
         signals[strand.name] = signal
     raise AssertionError("strands() always ends in output")
 

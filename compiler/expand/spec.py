@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.compiler.expand.builder import Builder
+from archspec.compiler.expand.drop_path import check_drops
 from archspec.compiler.expand.flat import expand_flat
 from archspec.compiler.expand.input import input_node
 from archspec.compiler.expand.memo import Memo
@@ -52,5 +53,6 @@ def _expanded(spec: Spec, memo: Memo | None, builder: Builder) -> Graph:
     builder.problems.check()
     headless = spec.document.until is not None
     outputs = output_nodes(spec.document.outputs, end, builder, passed, headless)
+    check_drops(builder, outputs.values())
     builder.problems.check()
     return Graph(spec.name, builder.nodes.values(), outputs, spec.document.init, kinds, [*unread, *notes])

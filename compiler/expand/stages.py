@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from archspec.compiler.expand.blocks import Place, expand_block
+from archspec.compiler.expand.blocks import Place, expand_block, gate_of
 from archspec.compiler.expand.builder import TOO_LARGE, Builder, Signal
 from archspec.compiler.expand.drop_path import drop_paths
 from archspec.compiler.expand.memo import Memo
@@ -105,6 +105,12 @@ class Staged:
                 signal = shortcuts.widened(address, signal)
                 signal = self._block(row, index, scope, signal, shortcuts, drop.get(address))
                 shortcuts.signals[address] = signal
+        if drop and not self.builder.problems and not any(gate_of(address) in self.builder.nodes for address in drop):
+            self.builder.problems.add(
+                "drop_path: no block has an addition that goes round its branch: there is nothing to drop",
+                self.document.drop_path.span if self.document.drop_path else None,
+                hint="give a block a shortcut, or an addition of the wire 'branch' and another; or remove drop_path",
+            )
         return signal
 
     def _shortcuts(self, rows: Sequence[tuple[Row, int]], addresses: Sequence[Sequence[str]]) -> Shortcuts:

@@ -297,22 +297,6 @@ def test_survival_is_the_papers_formula(count: int, stages: int, last: float) ->
     assert found == [1 - layer / total * (1 - float(f"{last:.17f}")) for layer in range(1, total + 1)]
 
 
-def test_drop_path_in_graph_form_is_on_the_wire_branch() -> None:
-    block = (
-        f"{{graph: {{branch: {BRANCH}, f: {{from: branch, ops: [relu]}}, output: {{from: [f, branch], ops: [add]}}}}}}"
-    )
-    graph = graph_of(spec(block, rest="drop_path: {survival: 0.5}"))
-    assert graph["stage1.0.branch.drop_path"].inputs == ("stage1.0.branch.bn",)
-    assert graph["stage1.0.f.relu"].inputs == ("stage1.0.branch.drop_path",)
-    assert graph["stage1.0.add"].inputs == ("stage1.0.f.relu", "stage1.0.branch.drop_path")
-    other = problem_of(spec(block.replace("branch", "b"), rest="drop_path: {survival: 0.5}"))
-    assert other.message == "drop_path needs a wire named 'branch'"
-    plain = problem_of(spec(f"{{branch: {BRANCH}, shortcut: none}}", rest="drop_path: {survival: 0.5}"))
-    assert plain.message == "drop_path needs a shortcut around the branch"
-    late = problem_of(spec(block, rest="drop_path: {survival: 1.5}"))
-    assert late.message == "drop_path: survival must be between 0 and 1, not 1.5"
-
-
 POSITIONS = """
 archspec: 1
 input: {{channels: 3, size: [8, 8]}}

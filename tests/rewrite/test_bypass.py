@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from networks import graph_of
 from strategies import Drawn, specs
@@ -33,8 +33,15 @@ BLOCKS = {
     "identity": f"branch: [{CONV}, bn]\nshortcut: B",
     "relu": f"branch: [{CONV}, bn]\nshortcut: B\nafter: [relu]",
     "shared": f"pre: [bn, relu]\nbranch: [{CONV}]\nshortcut: [conv: {{out: width, kernel: 1}}]\nshared: true",
-    "product": f"graph:\n  branch: [{CONV}]\n  output: {{from: [branch, input], ops: [multiply]}}",
-    "concat": f"graph:\n  branch: [{CONV}]\n  output: {{from: [branch, input], ops: [concat]}}",
+    "product": f"graph:\n  branch: [{CONV}]\n  both: {{from: [branch, input], ops: [multiply]}}\n"
+    "  output: {from: [both, input], ops: [add]}",
+    "concat": f"""
+      graph:
+        branch: [{CONV}]
+        both:   {{from: [branch, input], ops: [concat, {CONV}]}}
+        output: {{from: [both, input], ops: [add]}}""",
+    "behind": f"graph:\n  branch: [{CONV}]\n  f: {{from: branch, ops: [tanh]}}\n"
+    "  output: {from: [f, input], ops: [add]}",
     "three": f"graph:\n  branch: [{CONV}]\n  other: [{CONV}]\n  output: {{from: [other, branch, input], ops: [add]}}",
     "scaled": f"""
       graph:
@@ -59,7 +66,8 @@ BLOCKS = {
       graph:
         branch: [{CONV}]
         other:  {{from: branch, ops: [one_minus]}}
-        output: {{from: [other, input], ops: [multiply]}}""",
+        gated:  {{from: [other, input], ops: [multiply]}}
+        output: {{from: [gated, input], ops: [add]}}""",
     "overwriting": f"""
       graph:
         branch: [{CONV}, bn]
@@ -109,6 +117,7 @@ def shown(plan: Plan) -> str:
         ),
         ("squeeze", "-> 0"),
         ("overwriting", "joined.relu(0) joined.conv(joined.relu) add(joined.conv, 0) -> add"),
+        ("product", "-> 0"),
         ("fresh_module", "after.module(0) -> after.module"),
         ("module_inside", "-> 0"),
     ],
@@ -123,7 +132,7 @@ def test_what_is_left(block: str, left: str) -> None:
     assert not [step for step in found[1].steps if ("inplace", True) in step.call.arguments]
 
 
-@pytest.mark.parametrize("block", ["product", "concat", "inverted", "two"])
+@pytest.mark.parametrize("block", ["behind", "concat", "inverted", "two"])
 def test_what_cannot_be_left_out(block: str) -> None:
     assert bypass(plan_of(block)) is None
 
@@ -194,7 +203,8 @@ def test_a_branch_that_must_be_computed_gives_zeros() -> None:
     network = built(spec(BLOCKS["concat"]))
     choose(network, {"stage1.0.branch.drop_path": False})
     x = torch.randn(2, 4, 6, 6)
-    assert torch.equal(network(x), torch.cat([torch.zeros_like(x), x], 1))
+    conv = network.get_submodule("stage1.0.both.conv")
+    assert torch.equal(network(x), conv(torch.cat([torch.zeros_like(x), x], 1)) + x)
     both = built(spec(BLOCKS["two"]))
     choose(both, {"stage1.0.branch.drop_path": False, "stage1.0.shortcut.drop_path": True})
     fired: list[Any] = []
@@ -206,12 +216,13 @@ def test_a_branch_that_must_be_computed_gives_zeros() -> None:
 @settings(max_examples=60)
 @given(data=st.data(), drawn=specs())
 def test_any_choice_of_gates_gives_what_zeros_give(data: st.DataObject, drawn: Drawn) -> None:
+    assume(drawn.droppable)
     text = drawn.text.replace("unit: sample", "unit: batch")
     if not drawn.drop_path:
         text += f"drop_path: {{survival: 0.5, rescale: {data.draw(st.sampled_from(['true', 'false']))}}}\n"
     networks = built(text), built(text, "op")
     kept = {name: data.draw(st.booleans(), name) for name in gates(networks[0])}
-    assert len(kept) == len(drawn.blocks)
+    assert 0 < len(kept) <= len(drawn.blocks)
     for network in networks:
         choose(network, kept)
     graph = networks[0].architecture
