@@ -123,8 +123,8 @@ def test_an_operator_with_something_beside_it_is_not(wires: str) -> None:
 @given(drawn=specs())
 def test_no_draw_makes_a_block_give_nothing(drawn: Drawn) -> None:
     """Every branch of a random network dropped at once: each block still passes a signal on."""
-    assume(drawn.drop_path)
-    graph = graph_of(drawn.text)
+    assume(drawn.droppable)
+    graph = graph_of(drawn.text + ("" if drawn.drop_path else "drop_path: {survival: 0.5}\n"))
     network = archspec.build(graph, dtype=torch.float64)
     x = torch.randn(2, *graph.input.shape, dtype=torch.float64)
     draws = random_draws(graph, 2, torch.Generator().manual_seed(0), torch.float64)
