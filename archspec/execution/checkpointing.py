@@ -49,8 +49,9 @@ class _Replay:
     """The second run of a segment: with the draws of its first, and leaving every buffer as it was."""
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
-        self._modules = [module for root in modules for module in root.modules() if module._buffers]
-        self._gates = [module for module in self._modules if isinstance(module, DropPath)]
+        found = [module for root in modules for module in root.modules()]
+        self._modules = [module for module in found if module._buffers]
+        self._gates = [module for module in found if isinstance(module, DropPath)]
         self._drawn = [gate.kept for gate in self._gates]
 
     def __enter__(self) -> None:
@@ -58,7 +59,7 @@ class _Replay:
         self._draw(self._drawn)
         self._kept: list[tuple[nn.Module, dict[str, Tensor | None]]] = []
         for module in self._modules:
-            if isinstance(module, DropPath) or not module.training:
+            if not module.training:
                 continue
             self._kept.append((module, module._buffers))
             # What a batch norm gives in training does not depend on its statistics: it may write to anything.

@@ -35,8 +35,8 @@ class ModuleCall:
     """A submodule: `target(**arguments)`, by the dotted name of its class.
 
     `init` names the part of the spec's `init` that fills its weight, `fills` the parameters with a constant value.
-    `values` are numbers that differ between otherwise equal blocks: they become tensors of the instance (given to its
-    `set_...` methods), since a changing Python number would make `torch.compile` compile every block anew. An `opaque`
+    `values` are numbers that differ between otherwise equal blocks: they are set on the instance, and the class sees to
+    it that `torch.compile` does not compile every block anew for them. An `opaque`
     class is one whose constructor may do anything: it is called for each instance, and fills its own parameters.
     """
 

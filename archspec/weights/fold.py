@@ -97,7 +97,7 @@ def _constants(network: Network, step: Node, device: torch.device) -> tuple[Tens
         return torch.tensor([step.op.by], dtype=EXACT, device=device), None  # type: ignore[attr-defined]
     module: Any = network.get_submodule(step.name)
     if isinstance(module, DropPath):
-        return module.survival.to(EXACT).reshape(1), None
+        return torch.tensor([module.survival], dtype=EXACT, device=device), None
     factor = (module.running_var.to(EXACT) + module.eps).rsqrt()
     if module.weight is not None:
         factor = factor * module.weight.to(EXACT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -108,7 +109,7 @@ def layer_sources() -> dict[str, str]:
     text, module = _layers()
     lines = text.splitlines()
     return {
-        node.name: "\n".join(lines[node.lineno - 1 : node.end_lineno])
+        node.name: re.sub(r"  # type: ignore.*", "", "\n".join(lines[node.lineno - 1 : node.end_lineno]))
         for node in module.body if isinstance(node, ast.ClassDef | ast.FunctionDef)
     }  # fmt: skip
 

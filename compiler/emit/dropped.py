@@ -10,18 +10,14 @@ from archspec.compiler.emit.calls import Names
 from archspec.compiler.emit.text import forward_lines
 from archspec.compiler.rewrite.bypass import bypass, drops
 
-DRAW_GATES = '''def draw_gates(network: nn.Module) -> None:
+DRAW_GATES = '''def draw_gates(network: nn.Module, x: Tensor) -> None:
     """Decides which blocks this training step drops: a number each from the CPU's generator, in the order of names."""
-    if not network.training:
+    if not network.training or DropPath.recorded(x):  # traced, compiled or captured: gates draw for themselves
         return
     gates = {name: module for name, module in network.named_modules() if isinstance(module, DropPath)}
     names = sorted(name for name, gate in gates.items() if gate.unit == "batch")
-    if torch.compiler.is_compiling():  # the network as a whole: gates draw in the graph, and no block is skipped
-        for name in names:
-            gates[name].kept = None
-        return
     for name, number in zip(names, torch.rand(len(names), device="cpu").tolist()):
-        gates[name].kept = number < gates[name].probability'''
+        gates[name].give(number < gates[name].survival)'''
 
 
 def draws(units: Iterable[Unit]) -> bool:
@@ -45,4 +41,4 @@ def early_return(
     detour.repeat(uses)
     outputs = [values[reference] for reference in rest.outputs]
     lines = forward_lines(detour.pieces, inputs, arguments, outputs, 2, body.known)
-    return [f"if {body.reach(dropping)}.dropped:", *("    " + line for line in lines)]
+    return [f"if {body.reach(dropping)}.drops({arguments[0]}):", *("    " + line for line in lines)]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from archspec.compiler.analysis.outline import outline
 from archspec.compiler.emit.blocks import Body, uses_of, with_values
@@ -73,8 +73,11 @@ def _names(text: str) -> set[str]:
 def _imports(text: str, known: Globals) -> str:
     names = _names(text)
     used = {"OrderedDict": "collections", **layer_imports()}
-    standard = sorted(f"from {used[name]} import {name}" for name in used if name in names and used[name] != "torch")
-    froms = {"from torch import Tensor, nn"}
+    found = {name: package for name, package in used.items() if name in names and package != "torch"}
+    statements = {package: _imported(found, package) for package in sorted(set(found.values()))}
+    standard = [text for package, text in statements.items() if not package.startswith("torch.")]
+    froms = {f"from torch import Tensor, {'fx, ' * ('fx' in names)}nn"}
+    froms |= {text for package, text in statements.items() if package.startswith("torch.")}
     gotten = []
     for target, name in known.foreign.items():
         package, _, last = target.rpartition(".")
@@ -88,6 +91,11 @@ def _imports(text: str, known: Globals) -> str:
         [*(_MODULES[name] for name in _MODULES if name in names), *sorted(froms)], sorted(gotten),
     ]  # fmt: skip
     return "\n\n".join("\n".join(group) for group in groups if group)
+
+
+def _imported(found: Mapping[str, str], package: str) -> str:
+    """The statement that imports the names found in a package."""
+    return f"from {package} import {', '.join(sorted(name for name in found if found[name] == package))}"
 
 
 def _class_text(family: Family, known: Globals) -> str:
@@ -131,7 +139,7 @@ def _network_text(graph: Graph, body: NetworkBody, known: Globals, filled: bool)
         lines += ["        init_weights(self)", ""] if filled else [""]
     lines.append(f"    def forward(self, x: Tensor) -> {gives}:")
     given = list(outputs.values()) if alone else outputs
-    forward = ["draw_gates(self)"] if draws(body.layout.units) else []
+    forward = ["draw_gates(self, x)"] if draws(body.layout.units) else []
     forward += forward_lines(body.pieces, [graph.input.name], ["x"], given, 1, known)
     return "\n".join(part for line in [*lines, *(" " * 8 + line for line in forward)] for part in broken(line))
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
+import torch
 from torch import fx, nn
 
 from archspec.compiler.analysis.outline import Plan, Reference
@@ -70,27 +71,32 @@ def block_class(plan: Plan) -> type[Block]:
     if without is None:
         body["forward"] = function_of(graph, f"forward_{label}_{digest}")
     else:
-        body["whole"] = function_of(graph, f"whole_{label}_{digest}")
+        whole = body["whole"] = function_of(graph, f"whole_{label}_{digest}")
+        body[whole.__name__] = whole  # TorchScript finds methods by their own name
         body["bypass_graph"] = _plan_graph(without[1])
         body["bypass"] = function_of(body["bypass_graph"], f"bypass_{label}_{digest}")
-        body["forward"] = _choice(f"forward_{label}_{digest}", without[0], plan.inputs)
+        body["forward"] = _choice(f"forward_{label}_{digest}", whole.__name__, without[0], plan.inputs)
         body["computing"] = ("whole", "bypass") if without[1].steps else ("whole",)
     cls = _classes[plan] = type(name, (Block,), body)
     return cls
 
 
-def _choice(name: str, dropping: str, inputs: int) -> Callable[..., Any]:
+def _choice(name: str, whole: str, dropping: str, inputs: int) -> Callable[..., Any]:
     """The forward of a unit whose step of the name `dropping` may drop its branch."""
     arguments, place = ", ".join(input_names(inputs)), "self"
     for part in dropping.split("."):
         place = f"{place}.{part}" if python_name(part) == part else f"getattr({place}, {quoted(part)})"
+    first = input_names(inputs)[0]
     source = (
         f"def {name}(self, {arguments}):\n"
-        f"    if {place}.dropped:\n"
+        f"    if torch.jit.is_scripting():\n"
+        f"        return self.{whole}({arguments})\n"
+        f"    elif {place}.drops({first}):\n"
         f"        return self.bypass({arguments})\n"
-        f"    return self.whole({arguments})\n"
+        f"    else:\n"
+        f"        return self.whole({arguments})\n"
     )
-    return executed(source, name, {})
+    return executed(source, name, {"torch": torch})
 
 
 def emit_call(

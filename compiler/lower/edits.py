@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from archspec.compiler.analysis.outline import outline
 from archspec.compiler.lower.codegen import Block, block_class
-from archspec.compiler.lower.gates import DrawGates
 from archspec.compiler.lower.modules import target
 from archspec.compiler.lower.running import Instead
 from archspec.graph import Graph, Node
@@ -110,15 +109,15 @@ def rerouted(network: Built) -> Iterator[Edit]:
 
 
 def hooked(root: nn.Module) -> Iterator[Edit]:
-    """Modules with hooks, other than a network's own draws of stochastic depth."""
+    """Modules with hooks."""
     for address, module in root.named_modules():
         if has_hooks(module):
             yield Edit(address, "it has hooks")
 
 
 def has_hooks(module: nn.Module) -> bool:
-    """Whether a module has hooks, other than a network's own draws of stochastic depth."""
-    return any(type(hook) is not DrawGates for kind in HOOKS for hook in getattr(module, kind).values())
+    """Whether a module has hooks."""
+    return any(getattr(module, kind) for kind in HOOKS)
 
 
 def _at(network: Built | nn.Module, address: str) -> nn.Module | None:
@@ -141,7 +140,7 @@ def _prototypes(call: ModuleCall) -> list[nn.Module]:
         for _ in range(1 + call.opaque):
             module = target(call.target)(**dict(call.arguments))
             for name, value in call.values:
-                getattr(module, f"set_{name}")(value)
+                setattr(module, name, value)
             made.append(module)
     return made
 
@@ -177,7 +176,8 @@ def _attributes(address: str, found: nn.Module, expected: nn.Module, others: lis
         elif not _equal(vars(found)[name], value):
             given = vars(found)[name]
             number = isinstance(value, float) and isinstance(given, int | float) and (name, value) != ("p", 0)
-            yield Edit(address, f"{name} is {_shown(given)}, where the graph has {_shown(value)}", name, number)
+            called = name.removeprefix("_")
+            yield Edit(address, f"{called} is {_shown(given)}, where the graph has {_shown(value)}", name, number)
     yield from (
         Edit(address, f"it has its own {name}", name) for name in _own_methods(found) if name not in vars(expected)
     )

@@ -2,17 +2,21 @@
 
 A gate that multiplies on the device saves nothing. Drawn before the step, it lets a network pass by a dropped block
 altogether, eager or compiled; and whatever runs a part of the step again (checkpointing) can put the same draws back.
+A block that is called by itself, or by anything but its network, draws for itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from archspec.compiler.analysis.outline import Unit
 from archspec.compiler.lower.layers import DropPath
+from archspec.compiler.rewrite.bypass import bypass
 from archspec.graph import Graph
 
 
@@ -27,24 +31,67 @@ def dropping(graph: Graph) -> list[str]:
     )  # fmt: skip
 
 
-class DrawGates:
-    """The forward pre-hook of a network with stochastic depth: in training, decides which blocks this step drops.
+@dataclass(frozen=True)
+class Gates:
+    """The drop paths of a network that decide for the whole mini-batch."""
 
-    Draws from `network.drop_generator`, or torch's global CPU generator: `torch.manual_seed` repeats it.
-    """
+    names: tuple[str, ...] = ()
+    branches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By operator: what each of them lets a network of blocks pass by."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = tuple(names)
+    @staticmethod
+    def of(graph: Graph, units: Sequence[Unit], by_operator: bool) -> Gates:
+        """Those of a graph."""
+        names = tuple(dropping(graph))
+        branches = {}
+        for unit in units if names and by_operator else ():
+            left = bypass(unit.plan)
+            if left is not None:
+                needed = {step.name for step in left[1].steps}
+                gone = {step.name: node.name for step, node in zip(unit.plan.steps, unit.nodes, strict=True)}
+                branches[gone[left[0]]] = tuple(name for step, name in gone.items() if step not in needed)
+        return Gates(names, branches)
 
-    def __call__(self, network: nn.Module, inputs: Any) -> None:
-        if not network.training:
-            return
-        gates: list[DropPath] = [network.get_submodule(name) for name in self._names]  # type: ignore[misc]
-        if torch.compiler.is_compiling() or not network.skips_dropped:
-            for gate in gates:
-                gate.kept = None
-            return
-        generator: torch.Generator | None = network.drop_generator  # type: ignore[assignment]
-        drawn = torch.rand(len(gates), generator=generator, device="cpu").tolist()
-        for gate, number in zip(gates, drawn, strict=True):
-            gate.kept = number < gate.probability
+    def draw(self, network: nn.Module, x: Tensor, generator: torch.Generator | None, skips: bool) -> list[str]:
+        """Decides which blocks this step drops, and returns the names of their gates; numbers come from a generator of
+        the host, or torch's global one. Without `skips`, and where x is traced, compiled or captured, each gate draws
+        for itself on the device."""
+        found = {name: network.get_submodule(name) for name in self.names}
+        gates = {name: gate for name, gate in found.items() if isinstance(gate, DropPath)}  # others have been edited
+        for gate in gates.values():
+            gate.skips, gate.kept = skips, None
+        if not skips or DropPath.recorded(x):
+            return []
+        if generator is not None and torch._C._current_graph_task_id() != -1:  # run again in backward
+            return []
+        drawn = torch.rand(len(self.names), generator=generator, device="cpu").tolist()
+        for name, number in zip(self.names, drawn, strict=True):
+            if name in gates:
+                gates[name].give(number < gates[name].survival)
+        return [name for name, gate in gates.items() if gate.kept is False and gate.training]
+
+    @contextmanager
+    def resting(self, network: nn.Module, dropped: Sequence[str]) -> Iterator[None]:
+        """Has modules of dropped branches do nothing that outlasts them, should they be run: in evaluation mode they
+        update no statistics and draw no numbers. What they give is replaced by zeros."""
+        modules = []
+        for gate in dropped:
+            for name in self.branches.get(gate, ()):
+                part = _find(network, name)
+                modules += [module for module in (part.modules() if part else ()) if module.training]
+        modules = [module for module in modules if not isinstance(module, DropPath)]
+        for module in modules:
+            module.training = False
+        try:
+            yield
+        finally:
+            for module in modules:
+                module.training = True
+
+
+def _find(network: nn.Module, name: str) -> nn.Module | None:
+    """The module at an address, where there is one: many operators are functions."""
+    try:
+        return network.get_submodule(name)
+    except AttributeError:
+        return None

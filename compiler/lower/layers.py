@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 
 def identity(x: Tensor) -> Tensor:
@@ -16,8 +16,13 @@ def identity(x: Tensor) -> Tensor:
 
 def gate(a: Tensor, b: Tensor) -> Tensor:
     """A map (N, C, *S) times a vector (N, C), channel by channel; in either order."""
-    signal, factor = (a, b) if a.ndim >= b.ndim else (b, a)
-    return signal * factor.reshape(factor.shape + (1,) * (signal.ndim - factor.ndim))
+    if has_torch_function_variadic(a, b):  # what traces a network sees one call
+        return handle_torch_function(gate, (a, b), a, b)
+    while a.ndim < b.ndim:
+        a = a.unsqueeze(-1)
+    while b.ndim < a.ndim:
+        b = b.unsqueeze(-1)
+    return a * b
 
 
 def overwriting_relu(x: Tensor, read: Tensor) -> Tensor:
@@ -32,7 +37,8 @@ class ChannelLayerNorm(nn.LayerNorm):
     """Layer normalisation over the channels at each position: (N, C, *S) -> (N, C, *S)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+        last = x.movedim(1, -1)
+        return nn.functional.layer_norm(last, self.normalized_shape, self.weight, self.bias, self.eps).movedim(-1, 1)
 
 
 class DropPath(nn.Module):
@@ -40,55 +46,95 @@ class DropPath(nn.Module):
 
     `unit`: one draw for the mini-batch, or one per sample. Without `rescale`, a survivor passes as it is and
     evaluation multiplies by the survival probability; with it, a survivor is divided by that and evaluation passes.
-    The probability is a tensor of the instance, so that compiled code is shared by blocks that differ in it alone. It
-    is no weight and in no state dict: a module made on the meta device gets it with its memory.
+    Each draw is used once: a network that draws for all of its blocks at once gives them theirs, else a block draws.
     """
 
-    survival: Tensor
+    __jit_unused_properties__ = ("survival",)
+    skips: bool = True
+    """Whether a dropped branch is left out; else it is computed, and the draw made on the device, after it."""
     kept: bool | None = None
-    """Whether the mini-batch keeps the branch, where the network has drawn that; None: drawn here, on the device."""
+    """The mini-batch's draw, until it is used."""
+    given: bool | None = None
+    """The draw last used, where a network had made it: for a block that is run again in backward."""
 
     def __init__(
         self, unit: Literal["batch", "sample"] = "batch", rescale: bool = False, survival: float = 1.0
     ) -> None:
         super().__init__()
-        self.unit, self.rescale = unit, rescale
-        self.register_buffer("survival", torch.tensor(survival), persistent=False)
-        self._chosen = survival
+        self.unit, self.rescale, self.survival = unit, rescale, survival
 
     @property
-    def probability(self) -> float:
-        """The survival probability as the host knows it: as given to the constructor or `set_survival`."""
-        return self._chosen
+    def survival(self) -> float:
+        """The survival probability: a number, which no cast, move or allocation of the network changes."""
+        return self._survival
 
-    @property
-    def dropped(self) -> bool:
-        """Whether this step drops the branch of the whole mini-batch, which then need not be computed."""
-        return self.training and self.kept is False
+    @survival.setter
+    def survival(self, survival: float) -> None:
+        if not 0 <= survival <= 1:
+            raise ValueError(f"a survival probability is between 0 and 1, not {survival}")
+        self._survival = float(survival)
+        # No buffers; for compiled code, which would be made anew for each block if it held their numbers.
+        self._survival_read = torch.tensor(self._survival, dtype=torch.float64, device="cpu")
+        self._divisor_read = torch.tensor(self._survival or 1.0, dtype=torch.float64, device="cpu")
 
-    def set_survival(self, survival: float) -> None:
-        """Another survival probability."""
-        self._chosen = survival
-        self.survival.fill_(survival)
+    def give(self, kept: bool) -> None:
+        """A draw for the next mini-batch."""
+        self.kept = self.given = kept
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DropPath:
-        empty = self.survival.is_meta
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        if empty and not self.survival.is_meta:
-            self.survival.fill_(self._chosen)
-        return self
+    @staticmethod
+    def recorded(x: Any) -> bool:
+        """Whether what is done with x is traced, compiled or captured: a draw made on the host would be fixed in it."""
+        if isinstance(x, fx.Proxy) or torch.compiler.is_compiling() or torch._C._get_tracing_state():
+            return True
+        modes = torch._C._TorchDispatchModeKey
+        if any(torch._C._get_dispatch_mode(mode) is not None for mode in (modes.PROXY, modes.FAKE)):
+            return True
+        return bool(x.is_cuda) and torch.cuda.is_current_stream_capturing()
+
+    def drops(self, x: Tensor) -> bool:
+        """Whether the branch is dropped for the mini-batch x and need not be computed. If nothing has been drawn for
+        it, that is done here, from torch's CPU generator."""
+        if not self.training or self.unit == "sample" or not self.skips or self.recorded(x):
+            return False
+        self._repeat()
+        if self.kept is None:
+            self.kept, self.given = torch.rand((), device="cpu").item() < self._survival, None
+        if not self.kept:
+            self.kept = None
+            return True
+        return False
+
+    def _repeat(self) -> None:
+        """In backward, where a checkpoint runs a block again, a network's draw counts again."""
+        if self.kept is None and self.given is not None and torch._C._current_graph_task_id() != -1:
+            self.kept = self.given
 
     def forward(self, x: Tensor) -> Tensor:
+        survival = self._survival
+        divisor = survival if survival > 0 else 1.0  # of 0, nothing survives to be divided
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+            if isinstance(x, fx.Proxy):  # type: ignore[unreachable]
+                # One call, for what traces a network: it draws and knows its mode when it runs.
+                return x.tracer.create_proxy("call_module", x.tracer.path_of_module(self), (x,), {})  # type: ignore[unreachable]
+            if torch.compiler.is_compiling():
+                survival, divisor = self._survival_read, self._divisor_read  # type: ignore[assignment]
+            elif self.training:
+                self._repeat()
         if not self.training:
-            return x if self.rescale else x * self.survival.to(x.dtype)
-        if self.kept is None:
-            count = 1 if self.unit == "batch" else x.shape[0]
-            keep = (torch.rand(count, device=x.device) < self.survival).to(x.dtype)
-            x = x * keep.reshape(-1, *(1,) * (x.ndim - 1))
-        elif not self.kept:
-            return torch.zeros_like(x)
-        return x / self.survival.clamp(min=torch.finfo(x.dtype).tiny).to(x.dtype) if self.rescale else x
+            return x if self.rescale else x * survival
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+            if self.kept is not None:
+                kept, self.kept = self.kept, None
+                if not kept:
+                    return torch.zeros_like(x)
+                return x / divisor if self.rescale else x
+            if not torch.compiler.is_compiling():
+                self.given = None
+        count = 1 if self.unit == "batch" else x.shape[0]
+        keep = (torch.rand([count], device=x.device) < survival).to(x.dtype)
+        if self.rescale:
+            keep = keep / divisor
+        return x * keep.reshape([-1] + [1] * (x.ndim - 1))
 
     def extra_repr(self) -> str:
-        survival = f"{self._chosen if self.survival.is_meta else self.survival.item():.3g}"
-        return f"survival={survival}, unit={self.unit}, rescale={self.rescale}"
+        return f"survival={self.survival:.3g}, unit={self.unit}, rescale={self.rescale}"

@@ -68,7 +68,7 @@ class Factory:
     def fill(self, module: nn.Module, call: ModuleCall, values: tuple[tuple[str, float], ...] = ()) -> None:
         """Fills the parameters and buffers of a module, as the network's `init` and its own call say."""
         for name, value in values:
-            getattr(module, f"set_{name}")(value)
+            setattr(module, name, value)
         if self._device.type == "meta":
             return
         rule: Filling | None = getattr(self._init, call.init) if call.init else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import getitem
 from typing import Any, Literal, TypeAlias
 
@@ -19,7 +19,7 @@ from torch import fx, nn
 from archspec.compiler.analysis.outline import Unit, outline
 from archspec.compiler.lower.codegen import Block, annotate, assemble, attach, block_class, emit_call, identifier
 from archspec.compiler.lower.edits import edits
-from archspec.compiler.lower.gates import DrawGates, dropping
+from archspec.compiler.lower.gates import Gates
 from archspec.compiler.lower.modules import Factory
 from archspec.compiler.lower.running import Execution, Instead
 from archspec.graph import Graph, Node
@@ -38,10 +38,16 @@ class Architecture:
     granularity: Granularity
     code: str = ""
     """The forward as generated; a network whose forward differs has been edited since."""
+    gates: Gates = field(default_factory=Gates)
+    """What draws at the beginning of a step."""
 
 
 class Network(fx.GraphModule):
     """A built network: a GraphModule that also knows the graph it came from, and copies and pickles as such."""
+
+    __jit_unused_properties__ = [  # noqa: RUF012
+        *fx.GraphModule.__jit_unused_properties__, "architecture", "granularity", "edited",
+    ]  # fmt: skip
 
     skips_dropped: bool = True
     """Whether a block that stochastic depth drops for the whole mini-batch is passed by (drawn on the host, once per
@@ -52,6 +58,18 @@ class Network(fx.GraphModule):
 
     execution: Execution | None = None
     """How it runs, once `archspec.compile` has set that; None: eagerly, as built. A copy of a network runs eagerly."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The forward, with hooks; in training, stochastic depth's draws come first, one of each for the whole step."""
+        origin: Architecture = self.meta["archspec"]
+        if not self.training or not origin.gates.names:
+            return super().__call__(*args, **kwargs)
+        x = next(iter((*args, *kwargs.values())), None)
+        dropped = origin.gates.draw(self, x, self.drop_generator, self.skips_dropped) if x is not None else ()
+        if not dropped or not origin.gates.branches or self.edited:
+            return super().__call__(*args, **kwargs)
+        with origin.gates.resting(self, dropped):
+            return super().__call__(*args, **kwargs)
 
     @property
     def architecture(self) -> Graph:
@@ -164,10 +182,8 @@ def _network(graph: Graph, granularity: Granularity, root: nn.Module, units: lis
     network = Network(root, top, class_name=python_name(graph.name, otherwise="Net"))
     network._modules.clear()  # which fx fills in the order of its nodes: parameters are to have one order for both
     network._modules.update(root._modules)
-    network.meta["archspec"] = Architecture(graph, granularity, network.code)
-    gates = dropping(graph)
-    if gates:
-        network.register_forward_pre_hook(DrawGates(gates))
+    gates = Gates.of(graph, units, granularity == "op")
+    network.meta["archspec"] = Architecture(graph, granularity, network.code, gates)
     return network
 
 

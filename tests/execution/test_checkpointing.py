@@ -45,9 +45,9 @@ def test_draws_between_a_forward_and_its_backward_change_nothing() -> None:
     for subject in (network, plain):
         torch.manual_seed(5)
         first, second = subject(x), subject(x)
-        drawn = [gate.kept for gate in subject.modules() if isinstance(gate, DropPath)]
+        drawn = [gate.given for gate in subject.modules() if isinstance(gate, DropPath)]
         (first.sum() + second.square().sum()).backward()
-        assert drawn == [gate.kept for gate in subject.modules() if isinstance(gate, DropPath)]
+        assert drawn == [gate.given for gate in subject.modules() if isinstance(gate, DropPath)]
         gradients.append([parameter.grad for parameter in subject.parameters()])
     for ours, theirs in zip(*gradients, strict=True):
         assert (ours is None) == (theirs is None)

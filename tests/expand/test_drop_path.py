@@ -28,7 +28,8 @@ blocks:
   times: {graph: {branch: [CONV, bn], f: [CONV], output: {from: [f, branch], ops: [multiply]}}}
   gated: {graph: {branch: [CONV], g: {from: branch, ops: [sigmoid]}, f: {from: [input, g], ops: [multiply]},
                   output: {from: [f, branch], ops: [add]}}}
-  side:  {graph: {branch: [CONV], f: {from: [branch, input], ops: [add]}, output: {from: [f, branch], ops: [concat, CONV]}}}
+  side:  {graph: {branch: [CONV], f: {from: [branch, input], ops: [add]},
+                  output: {from: [f, branch], ops: [concat, CONV]}}}
   wide:  {graph: {branch: [CONV], output: {from: [branch, input], ops: [concat, CONV]}}}
   round: {graph: {branch: [CONV], f: {from: branch, ops: [relu, CONV]}, output: {from: [f, input], ops: [add]}}}
   after: {graph: {branch: [CONV], f: {from: [branch, input], ops: [add]}, output: {from: [f, branch], ops: [add]}}}

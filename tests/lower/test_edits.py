@@ -175,7 +175,7 @@ def test_folding_follows_or_refuses(name: str, granularity: Any) -> None:
     numbers: dict[str, tuple[str, Callable[[Network], Any]]] = {
         "epsilon": ("", lambda net: setattr(net.get_submodule("stem.bn"), "eps", 0.7)),
         "momentum": ("", lambda net: setattr(net.get_submodule("stem.bn"), "momentum", 0.7)),
-        "survival": ("", lambda net: net.get_submodule("stage1.1.branch.drop_path").set_survival(0.9)),
+        "survival": ("", lambda net: setattr(net.get_submodule("stage1.1.branch.drop_path"), "survival", 0.9)),
         "synchronised": ("", lambda net: nn.SyncBatchNorm.convert_sync_batchnorm(net)),
     }
     if granularity == "op" and name in NOT_BY_OPERATOR:

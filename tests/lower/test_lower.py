@@ -284,7 +284,7 @@ def test_two_networks_share_the_classes_of_equal_blocks() -> None:
 def test_a_survival_probability_does_not_make_another_class() -> None:
     found = blocks(seeded("levels"))
     assert type(found["stage1.0"]) is type(found["stage1.1"])
-    survivals = [module.survival.item() for module in seeded("levels").modules() if isinstance(module, DropPath)]
+    survivals = [module.survival for module in seeded("levels").modules() if isinstance(module, DropPath)]
     assert survivals == pytest.approx([0.9, 0.8, 0.7, 0.6, 0.5])
 
 
@@ -585,15 +585,56 @@ def test_a_network_made_without_memory_can_be_given_some() -> None:
         assert torch.equal(network.train(train)(x), y)
 
 
-def test_a_survival_probability_that_was_changed_stays_changed() -> None:
+NUMBER = 0.999  # which bfloat16 would round to 1
+MOVES: dict[str, Callable[[nn.Module], Any]] = {
+    "bfloat16": lambda net: net.bfloat16(),
+    "half and back": lambda net: net.half().float(),
+    "to meta and to_empty": lambda net: net.to("meta").to_empty(device="cpu"),
+    "to_empty": lambda net: net.to_empty(device="cpu"),
+    "copy": copy.deepcopy,
+    "pickle": lambda net: pickle.loads(pickle.dumps(net)),
+    "load": lambda net: net.load_state_dict(net.state_dict(), strict=True) and net,
+    "assign": lambda net: net.load_state_dict(net.double().state_dict(), assign=True) and net,
+    "share": lambda net: net.share_memory(),
+    "apply": lambda net: net._apply(torch.zeros_like),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("changed", [False, True])
+def test_numbers_of_a_spec_are_no_tensors_of_the_network(move: str, changed: bool) -> None:
+    """No cast, move or allocation changes what is no parameter and no buffer."""
     network = seeded("levels")
-    drop = next(module for module in network.modules() if isinstance(module, DropPath))
-    drop.survival.fill_(0.25)
-    assert network.double().eval()
-    assert drop.survival.item() == 0.25
-    drop.set_survival(0.75)
-    assert copy.deepcopy(drop).to("meta").to_empty(device="cpu").survival.item() == 0.75
-    assert "survival=0.75" in repr(drop.to("meta"))
+    moved = MOVES[move](network) if not changed else None
+    if changed:
+        for module in network.modules():
+            if isinstance(module, DropPath):
+                module.survival = NUMBER
+        moved = MOVES[move](network)
+    found = [module for module in moved.modules() if isinstance(module, DropPath)]
+    expected = [NUMBER] * 5 if changed else [0.9, 0.8, 0.7, 0.6, 0.5]
+    assert [drop.survival for drop in found] == (expected if changed else pytest.approx(expected, abs=1e-12))
+    for drop in found:
+        x = torch.ones(2, 3)
+        drop.rescale = False
+        assert torch.equal(drop.eval()(x), x * drop.survival)
+        compiled = torch.compile(drop, backend="eager")  # what compiled code reads is the same number
+        assert torch.equal(compiled(x), x * drop.survival)
+    assert f"survival={found[-1].survival:.3g}" in repr(found[-1])
+
+
+@each_network
+def test_the_state_of_a_network_is_all_in_its_state_dict(name: str) -> None:
+    """Whoever loads or allocates that has loaded or allocated the network."""
+    network = seeded(name)
+    held = {key for key, _ in (*network.named_parameters(), *network.named_buffers())}
+    assert held == set(network.state_dict())
+
+
+def test_a_survival_probability_is_one() -> None:
+    for wrong in (-0.1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="a survival probability is between 0 and 1"):
+            DropPath(survival=wrong)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])

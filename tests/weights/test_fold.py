@@ -137,12 +137,12 @@ def test_stochastic_depth(branch: str, rescale: bool, unit: str) -> None:
     network = built(residual(branch, rescale, unit))
     for module in network.modules():
         if isinstance(module, DropPath):
-            module.set_survival(0.3)  # which the graph does not know
+            module.survival = 0.3  # which the graph does not know
     folded = fold(network)
     assert_same(network, folded)
     left = [module for module in folded.modules() if isinstance(module, DropPath)]
     assert len(left) == (5 if branch == "open" and not rescale else 0)
-    assert {module.probability for module in left} <= {0.3}
+    assert {module.survival for module in left} <= {0.3}
     assert len({type(block) for block in blocks(folded).values()}) == len({type(b) for b in blocks(network).values()})
 
 
