@@ -56,8 +56,8 @@ class Gates:
         """Decides which blocks this step drops, and returns the names of their gates; numbers come from a generator of
         the host, or torch's global one. Without `skips`, and where x is traced, compiled or captured, each gate draws
         for itself on the device."""
-        found = {name: network.get_submodule(name) for name in self.names}
-        gates = {name: gate for name, gate in found.items() if isinstance(gate, DropPath)}  # others have been edited
+        found = {name: _find(network, name) for name in self.names}
+        gates = {name: gate for name, gate in found.items() if isinstance(gate, DropPath)}  # not what edits put there
         for gate in gates.values():
             gate.skips, gate.kept = skips, None
         if not skips or DropPath.recorded(x):

@@ -50,6 +50,7 @@ class DropPath(nn.Module):
     """
 
     __jit_unused_properties__ = ("survival",)
+    __jit_ignored_attributes__ = ("skips", "kept", "given")
     skips: bool = True
     """Whether a dropped branch is left out; else it is computed, and the draw made on the device, after it."""
     kept: bool | None = None

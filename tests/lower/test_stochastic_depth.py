@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from gates import choose, gates, given
 from networks import graph_of
 from reference.stochastic_depth import StochasticResNet
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 import archspec
 from archspec.compiler.lower import Network, blocks
@@ -286,3 +288,131 @@ def test_a_step_draws_before_anything_else_does() -> None:
     network(batch())
     for number, gate in zip(drawn(7, 3), gates(network).values(), strict=True):
         assert gate.given is (number < gate.survival)
+
+
+# --- who calls a block -----------------------------------------------------------------------------------------------
+
+
+def distinct(call: Callable[[Tensor], Tensor], x: Tensor, passes: int = 20) -> int:
+    with torch.no_grad():
+        return len({float(call(x).sum()) for _ in range(passes)})
+
+
+@pytest.mark.parametrize("unit", ["batch", "sample"])
+@pytest.mark.parametrize("granularity", ["block", "op"])
+def test_every_pass_draws_whoever_calls(unit: str, granularity: Any) -> None:
+    """After a step of the network, a call of anything else still draws anew, and leaves nothing behind."""
+    network, x = small("pre", f"survival: 0.3, decay: constant, unit: {unit}", granularity), batch()
+    network(x)
+    ways: dict[str, Callable[[Tensor], Tensor]] = {
+        "network": network,
+        "forward": network.forward,
+        "graph": torch.fx.GraphModule(network, network.graph),
+        "copy": copy.deepcopy(torch.fx.GraphModule(network, network.graph)),
+        "traced": torch.fx.symbolic_trace(network),
+        "jit": torch.jit.script(network),
+        "exported": torch.export.export(network, (x,)).module(),
+    }
+    if granularity == "block":
+        first = network.get_submodule("stage1.0")
+        ways["parts"] = nn.Sequential(network.get_submodule("stem"), *network.get_submodule("stage1").children())
+        ways["block"] = lambda x: first(x[:, :1].repeat(1, 4, 1, 1))
+    for name, call in ways.items():
+        assert distinct(call, x) > {"block": 1, "parts": 3}.get(name, 5), name
+        assert {gate.kept for gate in gates(network).values()} == {None}, name
+
+
+def test_a_pass_that_fails_leaves_the_next_its_own_draws() -> None:
+    network, x = small("pre", "survival: 0.5, decay: constant"), batch()
+
+    def fail(*_: Any) -> None:
+        raise KeyError
+
+    handle = network.get_submodule("stage1.2").register_forward_pre_hook(fail)
+    with pytest.raises(KeyError):
+        network(x)
+    handle.remove()
+    network.forward(x)  # uses what is left, once
+    assert {gate.kept for gate in gates(network).values()} == {None}
+
+
+class Checkpoint(nn.Module):
+    """A block that is run again in backward, by torch's own means."""
+
+    def __init__(self, block: nn.Module, reentrant: bool) -> None:
+        super().__init__()
+        self.block, self.reentrant = block, reentrant
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return checkpoint(self.block, *inputs, use_reentrant=self.reentrant)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("way", ["network", "forward", "own generator"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_blocks_that_others_checkpoint_are_run_again_with_their_draws(reentrant: bool, way: str, wrapped: bool) -> None:
+    if wrapped and way == "own generator":
+        pytest.skip("the network does not find the gates of wrapped blocks")
+    network, x = small("basic", "survival: 0.5, decay: constant"), batch().requires_grad_()
+    plain = copy.deepcopy(network)
+    for address in ("stage1.0", "stage1.2", "stage2.1", "stage2.3"):
+        block = network.get_submodule(address)
+        if wrapped:
+            network.set_submodule(address, Checkpoint(block, reentrant))
+        else:
+            block.forward = partial(checkpoint, block.forward, use_reentrant=reentrant)
+    for seed in range(4):
+        results = []
+        for subject in (network, plain):
+            subject.zero_grad()
+            x.grad = None
+            if way == "own generator":
+                subject.drop_generator = torch.Generator().manual_seed(seed)
+            torch.manual_seed(seed)
+            call = subject.forward if way == "forward" or wrapped else subject
+            y = call(x)
+            (y * y.detach().cos()).sum().backward()
+            gradients = [None if p.grad is None else p.grad.clone() for p in (x, *subject.parameters())]
+            results.append((y.detach(), gradients))
+        assert torch.equal(results[0][0], results[1][0])
+        for ours, theirs in zip(results[0][1], results[1][1], strict=True):
+            assert (ours is None) == (theirs is None)
+            assert ours is None or torch.allclose(ours, theirs)
+
+
+def test_a_network_that_is_checkpointed_as_a_whole_repeats_its_draws() -> None:
+    for own in (False, True):
+        network, x = small("basic", "survival: 0.5, decay: constant"), batch().requires_grad_()
+        gradients = []
+        for call in (network, partial(checkpoint, network, use_reentrant=False)):
+            network.zero_grad()
+            torch.manual_seed(3)
+            network.drop_generator = torch.Generator().manual_seed(3) if own else None
+            call(x).square().sum().backward()
+            gradients.append([p.grad for p in network.parameters()])
+        for ours, theirs in zip(*gradients, strict=True):
+            assert (ours is None) == (theirs is None)
+            assert ours is None or torch.allclose(ours, theirs)
+
+
+def test_a_gate_that_an_edit_removes_draws_no_more() -> None:
+    network, x = small("basic", "survival: 0, decay: constant"), batch()
+    network.set_submodule(gate_of("stage1.1"), nn.Identity())
+    with pytest.raises(AttributeError):  # the block's own code asks its gate: edits of blocks are edits of code
+        network(x)
+    flat = small("basic", "survival: 0, decay: constant", granularity="op")
+    flat.set_submodule(gate_of("stage1.1"), nn.Identity())
+    step(flat, x)
+    reached = {
+        name.partition(".branch")[0] for name, p in flat.named_parameters() if ".branch" in name and p.grad is not None
+    }
+    assert reached == {"stage1.1"}
+
+
+@pytest.mark.parametrize("unit", ["batch", "sample"])
+@pytest.mark.parametrize("skips", [True, False])
+def test_nothing_survives_without_nan(unit: str, skips: bool) -> None:
+    network, x = small("basic", f"survival: 0, unit: {unit}, rescale: true"), batch()
+    network.skips_dropped = skips
+    assert step(network, x).isfinite().all()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
