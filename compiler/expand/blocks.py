@@ -83,7 +83,7 @@ def _goes_round(place: Place, start: Signal, paths: Paths, builder: Builder) -> 
     block, address = place.block, place.address
     if block.graph is None:
         return not is_none(block.shortcut)
-    before = builder.mark()
+    before = len(builder.nodes)
     end = _graph_form(place, start, paths, builder, None)
     made = builder.undo(before)
     if "branch" not in block.graph:

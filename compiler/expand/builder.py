@@ -42,15 +42,9 @@ class Builder:
         self.nodes.update(nodes)
         self._modules.update(modules)
 
-    def mark(self) -> tuple[int, int]:
-        """Where the network ends now, to go back to."""
-        return len(self.nodes), self._operands
-
-    def undo(self, mark: tuple[int, int]) -> list[Node]:
-        """Takes away the nodes added since, and returns them."""
-        made = [self.nodes.popitem()[1] for _ in range(len(self.nodes) - mark[0])][::-1]
-        self._operands = mark[1]
-        return made
+    def undo(self, count: int) -> list[Node]:
+        """Takes away all nodes but the first so many, and returns them."""
+        return [self.nodes.popitem()[1] for _ in range(len(self.nodes) - count)][::-1]
 
     def evaluate(self, expr: Expr, scope: Scope, where: str, condition: bool = False) -> Any:
         """The value of an expression; raises `Poisoned` if it has none, having told why."""
