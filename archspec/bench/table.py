@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from archspec.bench.result import OURS, Compile, Result, Row, Section
 from archspec.bench.timing import describe
+from archspec.report.columns import Column, arrange, wrapped
 from archspec.report.numbers import count
 
 if TYPE_CHECKING:
@@ -20,53 +21,38 @@ GAP = 2
 """Characters between columns."""
 
 
-def tables(result: Result, width: int) -> Iterator[tuple[str, list[Table]]]:
-    """For each spec a title, and its table, or several where one is wider than `width` characters.
+def tables(result: Result, width: int | None) -> Iterator[tuple[str, list[Table]]]:
+    """For each spec a title, and its table, or several where one is wider than `width` characters (None: no end).
 
     Columns that hold nothing in any spec are left out.
     """
     bodies = [_body(section) for section in result.specs]
     cells = [row for body in bodies for group in body for row in group]
-    widths = {
-        name: max(len(text) for text in (name, *(row[name] for row in cells)))
-        for name in HEADER
-        if any(row[name] for row in cells)
-    }
-    parts = _parts(widths, width)
+    columns = [
+        Column(name, tuple(row[name] for row in cells)) for name in HEADER if any(row[name] for row in cells)
+    ]  # fmt: skip
+    parts = [
+        {columns[i].name: size for i, size in part.items()} for part in arrange(columns, len(LABELS), width, GAP)
+    ]  # fmt: skip
     for section, body in zip(result.specs, bodies, strict=True):
         shape = "x".join(map(str, section.input))
         rivals = dict.fromkeys(row.network for row in section.rows if row.network != OURS)
         by_hand = "".join(f"; by hand: {name}" for name in rivals)
         title = f"{section.name}: input {shape}, {section.params:,} parameters, {count(section.macs)} MACs{by_hand}"
-        yield title, [_table(body, {name: widths[name] for name in names}) for names in parts]
-
-
-def _parts(widths: Mapping[str, int], width: int) -> list[list[str]]:
-    """The columns of each table: the labels, and as many others as fit."""
-    room = width - sum(widths[name] + GAP for name in LABELS)
-    parts: list[list[str]] = []
-    left = 0
-    for name in widths:
-        if name in LABELS:
-            continue
-        if not parts or widths[name] + GAP > left:
-            parts.append([*LABELS])
-            left = room
-        parts[-1].append(name)
-        left -= widths[name] + GAP
-    return parts
+        yield title, [_table(body, part) for part in parts]
 
 
 def _table(body: Sequence[Sequence[Mapping[str, str]]], widths: Mapping[str, int]) -> Table:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0))
     for name, width in widths.items():
-        table.add_column(name, justify="left" if name in LABELS else "right", min_width=width)
+        table.add_column(name, justify="left" if name in LABELS else "right", width=width, no_wrap=True)
     for group in body:
         for row in group:
-            table.add_row(*(row[name] for name in widths))
+            table.add_row(*(Text(wrapped(row[name], width)) for name, width in widths.items()))
         table.add_section()
     return table
 

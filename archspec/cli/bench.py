@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archspec import api
-from archspec.cli.shared import console, echo, existing, load, problems, working
+from archspec.cli.shared import console, echo, existing, load, problems, screen_width, working
 from archspec.syntax.escape import terminal
 
 if TYPE_CHECKING:
@@ -178,12 +178,12 @@ def _progress() -> Iterator[Callable[[str, int, int], object]]:
 
 
 def _show(result: Result) -> None:
-    from archspec.bench.table import notes, tables
+    from archspec.bench.table import GAP, notes, tables
+    from archspec.report.table import needed
 
-    screen = console()
-    for title, parts in tables(result, screen.width):
+    for title, parts in tables(result, screen_width()):
         echo(title)
         for table in parts:
-            screen.print(table)
+            console(width=needed(table, GAP)).print(table)
     for label, text in notes(result):
         echo(f"{label:<10} {text}")

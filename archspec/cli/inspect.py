@@ -9,7 +9,7 @@ import click
 
 from archspec import api
 from archspec.cli.report import print_summary
-from archspec.cli.shared import console, echo, load, problems, spec_options, working
+from archspec.cli.shared import echo, load, print_table, problems, spec_options, working
 from archspec.cli.training import asked, training_options
 from archspec.compiler.analysis.summary import operator_table
 from archspec.language import spec as language
@@ -49,7 +49,7 @@ def summary(
     if form:
         echo(table.markdown() if form == "markdown" else table.latex(), nl=False)
     elif depth == "op":
-        console().print(table.rich())
+        print_table(table)
     else:
         print_summary(counted, None)
         for label, text in predicted.lines if predicted else ():
@@ -116,7 +116,7 @@ def list_zoo(words: tuple[str, ...], as_json: bool) -> None:
          ", ".join(f"{data} {value}" for data, value in row["error"].items()))
         for row in rows
     )  # fmt: skip
-    console().print(Table(f"{len(rows)} networks", header, cells).rich())
+    print_table(Table(f"{len(rows)} networks", header, cells))
 
 
 def _cited(arxiv: str | None, table: str | None) -> str:

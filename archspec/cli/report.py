@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from archspec.cli.shared import console, echo
+from archspec.cli.shared import echo, print_table
 
 if TYPE_CHECKING:
     from archspec.compiler.analysis.claims import Report
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_summary(summary: Summary, report: Report | None) -> None:
-    console().print(summary.table().rich())
+    print_table(summary.table())
     for label, text in summary.totals():
         echo(f"{label:<10} {text}")
     for note in summary.notes:

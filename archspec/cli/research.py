@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archspec import api
-from archspec.cli.shared import console, echo, existing, load, problems, spec_options, working
+from archspec.cli.shared import console, echo, existing, load, print_table, problems, spec_options, working
 
 if TYPE_CHECKING:
     from archspec.language.spec import Spec
@@ -41,7 +41,7 @@ def analyze(spec: str, settings: tuple[str, ...], trust: bool, as_json: bool) ->
         with _long_numbers():
             echo(json.dumps(analysis.to_dict(), indent=1))
         return
-    console().print(analysis.table().rich())
+    print_table(analysis.table())
     for label, text in analysis.lines():
         echo(f"{label:<12} {text}")
 

@@ -14,6 +14,7 @@ from archspec.language import spec as language
 from archspec.language import zoo
 from archspec.language.overrides import from_texts
 from archspec.language.spec import Spec
+from archspec.report.table import Table, needed
 from archspec.syntax.errors import SpecError
 from archspec.syntax.escape import terminal, terminal_lines
 
@@ -21,16 +22,26 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def console(stderr: bool = False) -> Console:
-    """Where tables are printed."""
+def console(stderr: bool = False, width: int | None = None) -> Console:
+    """A terminal, or one as if it were `width` characters wide."""
     from rich.console import Console
 
     class Screen(Console):
         def on_broken_pipe(self) -> None:
             raise
 
-    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ  # a file is as wide as its lines
-    return Screen(stderr=stderr, highlight=False, soft_wrap=False, width=200 if piped else None)
+    return Screen(stderr=stderr, highlight=False, soft_wrap=False, width=width)
+
+
+def screen_width() -> int | None:
+    """Characters of a line of standard output; None where it is no terminal: a file is as wide as its lines."""
+    return console().width if sys.stdout.isatty() or "COLUMNS" in os.environ else None
+
+
+def print_table(table: Table) -> None:
+    """Prints a table for the width of the screen."""
+    for part in table.rich(screen_width()):
+        console(width=needed(part)).print(part)
 
 
 def echo(text: object, *, err: bool = False, nl: bool = True) -> None:

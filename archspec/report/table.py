@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from archspec.report.columns import EDGE, Column, Part, arrange, wrapped
 from archspec.syntax.escape import latex, markdown, terminal, xml
 
 if TYPE_CHECKING:
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _FIGURES = ("params", "MACs", "blocks")
-_LONG = ("layers", "reported error, %")
+GAP = 3
+"""Characters between columns."""
 
 
 @dataclass(frozen=True)
@@ -30,38 +32,39 @@ class Table:
         """The rows, and the total where there is one."""
         return (*self.rows, *([self.total] if self.total else []))
 
-    def rich(self) -> RichTable:
-        """The table for the terminal; figures to the right, only long texts may wrap."""
+    def rich(self, width: int | None) -> list[RichTable]:
+        """The table for a terminal of `width` characters, in several where one does not fit. None: no end.
+
+        Figures are never cut: see `archspec.report.columns`.
+        """
+        columns = [
+            Column(terminal(name), tuple(terminal(line[i]) for line in self.lines))
+            for i, name in enumerate(self.header)
+        ]
+        parts = arrange(columns, 1, width, GAP)
+        titles = [self.title, *("" for _ in parts[1:])]
+        return [self._part(part, title) for part, title in zip(parts, titles, strict=True)]
+
+    def _part(self, part: Part, title: str) -> RichTable:
         from rich import box
         from rich.table import Table as RichTable
 
-        total = self.total
         table = RichTable(
-            title=_cell(self.title, "table.title") if self.title else None,
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            show_footer=total is not None,
-            pad_edge=False,
-        )
-        for i, name in enumerate(self.header):
-            long = name in _LONG
+            title=_cell(title, style="table.title") if title else None, title_justify="left", box=box.SIMPLE_HEAD,
+            show_footer=self.total is not None, pad_edge=False,
+        )  # fmt: skip
+        for i, width in part.items():
             table.add_column(
-                _cell(name), justify="right" if name in _FIGURES else "left", footer=_cell(total[i] if total else ""),
-                no_wrap=not long, overflow="fold", ratio=1 if long else None,
+                _cell(self.header[i], width), justify="right" if self.header[i] in _FIGURES else "left",
+                footer=_cell(self.total[i] if self.total else "", width), no_wrap=True, width=width,
             )  # fmt: skip
         for row in self.rows:
-            table.add_row(*map(_cell, row))
+            table.add_row(*(_cell(row[i], width) for i, width in part.items()))
         return table
 
-    def text(self, width: int = 120) -> str:
-        """The table in lines of at most `width` characters."""
-        from io import StringIO
-
-        from rich.console import Console
-
-        out = StringIO()
-        Console(file=out, width=width, highlight=False, color_system=None).print(self.rich())
-        return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n") + "\n"
+    def text(self, width: int | None = 120) -> str:
+        """The table in lines of at most `width` characters, or as wide as a figure and its label ask for."""
+        return "\n".join(printed(table) for table in self.rich(width))
 
     def markdown(self) -> str:
         """A Markdown table."""
@@ -89,11 +92,32 @@ class Table:
         )
 
 
-def _cell(text: str, style: str = "") -> Text:
-    """A text for rich, which takes brackets in others for its markup."""
+def _cell(text: str, width: int | None = None, style: str = "") -> Text:
+    """A text for rich, in lines of a width; rich takes brackets in others for its markup."""
     from rich.text import Text
 
-    return Text(terminal(text), style)
+    shown = terminal(text)
+    return Text(shown if width is None else wrapped(shown, width), style)
+
+
+def printed(table: RichTable) -> str:
+    """A terminal's table as plain text, as wide as it is."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    Console(file=out, width=needed(table, GAP), highlight=False, color_system=None).print(table)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n") + "\n"
+
+
+def needed(table: RichTable, gap: int = GAP) -> int:
+    """The width of a screen that shows a table uncut."""
+    from rich.cells import cell_len
+
+    title = cell_len(str(table.title)) if table.title else 0
+    return max(title, sum((column.width or 0) + gap for column in table.columns) - gap + 2 * EDGE)
+
 
 
 def _latex_row(cells: Sequence[str]) -> str:
