@@ -5,16 +5,26 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench docs figures wheel clean help
+N      ?= 2000
+SEED   ?= 0
+JOBS   ?= 2
+
+.PHONY: demo test test-all fuzz lint bench docs figures wheel clean help
 
 help:                     ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 demo: $(VENV)/.installed  ## install, then build iresnet404: a 404-layer network from thirty lines of YAML
 	$(BIN)/archspec build specs/iresnet404.yaml
 
-test: $(VENV)/.tested     ## the test suite
+test: $(VENV)/.tested     ## the test suite, less its long tests
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-all: $(VENV)/.tested ## the whole test suite
 	$(BIN)/python -m pytest -n auto
+
+fuzz: $(VENV)/.tested     ## N random networks, each run in every way: make fuzz N=2000 SEED=1
+	$(BIN)/python -m tests.fuzz --cases $(N) --seed $(SEED) --jobs $(JOBS)
 
 lint: $(VENV)/.tested     ## style, types and the claims of every spec
 	$(BIN)/ruff check archspec compiler tests examples benchmarks docs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from textwrap import dedent
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from archspec.compiler.expand import expand
 from archspec.graph import Graph
-from archspec.language.spec import Spec, from_source
+from archspec.language.spec import Spec, from_source, load
 from archspec.syntax.errors import Problem, Source, SpecError
 
 
@@ -32,6 +33,12 @@ def problem_of(text: str, **options: Any) -> Problem:
     """The one thing wrong with a text."""
     (problem,) = problems_of(text, **options)
     return problem
+
+
+@cache
+def zoo_graph(name: str) -> Graph:
+    """A network of the zoo, expanded once for all tests of a process: graphs do not change."""
+    return expand(load(name))
 
 
 def reload(graph: Graph, **options: Any) -> Graph:

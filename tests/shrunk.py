@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import archspec
 from archspec.graph import Graph
 
 
+@cache
 def shrunk(name: str) -> Graph:
     params = archspec.load(name).params
     if "n" in params:  # a CIFAR network: as many blocks as its levels need

@@ -118,6 +118,7 @@ def test_the_densenet_of_the_reference_is_that_of_the_paper(blocks: ModuleType) 
     assert graph["head.linear"].macs == channels * 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_every_example_runs(example: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

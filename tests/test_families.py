@@ -6,7 +6,7 @@ deepest nets of a family, which repeat the blocks of the shallower ones, are com
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -153,24 +153,47 @@ DEEP = ("1001", "1202", "2000", "3002", "152", "200", "302", "404", "218", "182"
 WIDE = "wrn16_8 wrn16_10 wrn22_8 wrn22_10 wrn28_12 wrn40_8 wrn18_15 wrn34_15 wrn18_3 wrn34_2 wrn50_2 wrn28_10_dropout"
 MORE = "resgroup101 resgroupfix101 iresgroup101 iresgroupfix101 ror3_image101 ror3_wrn58_2 ssd_resnet101_backbone"
 COUNTED = {name for name in REFERENCES if any(depth in name for depth in DEEP)} | set(f"{WIDE} {MORE}".split())
+# Enough of every family and frame for a first answer; the others take seconds each.
+DEEPEST = {"cifar_iresnet3002", "cifar_iresnet2000", "preror3_1202", "cifar_resnet1202", "cifar_iresnet1001"}
+LARGE = {"vgg19", "resnet3d50", "ror3_image34"} | {
+    name for name in REFERENCES if name.endswith("101") or name.startswith(("wrn18", "wrn34", "resgroupfix"))
+}
 
 
-def seed(model: nn.Module) -> None:
-    """Draws every parameter from a generator seeded by its shape."""
+def shared_out(names: Iterable[str], slow: set[str]) -> list[Any]:
+    """Names as parameters, some of them slow."""
+    return [pytest.param(name, marks=pytest.mark.slow if name in slow else []) for name in sorted(names)]
+
+
+def seed(models: Iterable[nn.Module]) -> None:
+    """Draws every parameter from a generator seeded by its shape, each shape once."""
+    drawn: dict[tuple[int, ...], torch.Tensor] = {}
     with torch.no_grad():
-        for parameter in model.parameters():
+        for parameter in (parameter for model in models for parameter in model.parameters()):
             shape = tuple(parameter.shape)
-            generator = torch.Generator().manual_seed(sum(size * 31**i for i, size in enumerate(shape)) % 2**31)
-            values = torch.randn(shape, generator=generator, dtype=torch.float64)
-            fan = parameter[0].numel() if parameter.ndim > 1 else 1
-            parameter.copy_(values / fan**0.5 if parameter.ndim > 1 else 0.5 + 0.1 * values)
+            if shape not in drawn:
+                drawn[shape] = values(shape)
+            parameter.copy_(drawn[shape])
+
+
+def values(shape: tuple[int, ...]) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(sum(size * 31**i for i, size in enumerate(shape)) % 2**31)
+    normal = torch.randn(shape, generator=generator, dtype=torch.float64)
+    return normal / normal[0].numel() ** 0.5 if len(shape) > 1 else 0.5 + 0.1 * normal
+
+
+@pytest.fixture
+def _uninitialised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random weights are not drawn: `seed` replaces them, and drawing is what takes longest."""
+    for name in ("kaiming_normal_", "kaiming_uniform_", "normal_", "uniform_"):
+        monkeypatch.setattr(nn.init, name, lambda tensor, *_, **__: tensor)
 
 
 def test_every_network_has_a_reference() -> None:
     assert set(zoo.names()) == set(REFERENCES)
 
 
-@pytest.mark.parametrize("name", sorted(REFERENCES))
+@pytest.mark.parametrize("name", shared_out(REFERENCES, DEEPEST))
 def test_parameters(name: str) -> None:
     frame, make = REFERENCES[name]
     with torch.device("meta"):
@@ -182,16 +205,17 @@ def test_parameters(name: str) -> None:
     assert sorted(tuple(parameter.shape) for parameter in ours.parameters()) == shapes
 
 
-@pytest.mark.parametrize("name", sorted(set(REFERENCES) - COUNTED))
+@pytest.mark.usefixtures("_uninitialised")
+@pytest.mark.parametrize("name", shared_out(set(REFERENCES) - COUNTED, LARGE))
 def test_outputs(name: str) -> None:
     frame, make = REFERENCES[name]
     torch.manual_seed(0)
     x = torch.randn(2, 3, *SIZES[frame], dtype=torch.float64)
-    theirs = make().double().train()
     ours = archspec.build(archspec.load(name, **{"input.size": SIZES[frame]}), dtype=torch.float64).train()
+    theirs = make().double().train()
+    seed((ours, theirs))
     outputs = []
     for model in (ours, theirs):
-        seed(model)
         torch.manual_seed(1)  # the same draws for dropout and stochastic depth
         with torch.no_grad():
             outputs.append(model(x))

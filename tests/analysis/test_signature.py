@@ -69,7 +69,7 @@ def wirings(size: int) -> list[list[tuple[object, tuple[int, ...]]]]:
     return found
 
 
-@pytest.mark.parametrize(("size", "most"), [(4, 10**9), (5, 30)])
+@pytest.mark.parametrize(("size", "most"), [(4, 10**9), pytest.param(5, 30, marks=pytest.mark.slow)])
 def test_every_small_network_with_twins_agrees_with_networkx(size: int, most: int) -> None:
     """All 315 wirings of four layers and 9,765 of five: equal signatures are isomorphic, and no two classes of
     signatures are (of five layers, the first pairs of each profile)."""

@@ -243,6 +243,7 @@ def test_outputs_of_any_form() -> None:
     assert shapes("text") == []
 
 
+@pytest.mark.slow
 def test_compiled_by_region_for_real() -> None:
     result = measured("one.yaml", modes=("eager", "regional"), batches=(2,))
     eager, regional = result.specs[0].rows

@@ -21,6 +21,7 @@ def rehearsal(folder: Path, *arguments: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_both_networks_in_training_and_inference(tmp_path: Path) -> None:
     found = rehearsal(tmp_path, "--modes", "hand-written,eager", "--parts", "2,4", "--rounds", "2")
     assert found["machine"]["device"] == "cpu"
@@ -48,6 +49,7 @@ def test_what_the_time_does_not_reach_is_named(tmp_path: Path) -> None:
     assert [part["ended"] for part in found["parts"]] == ["not reached"]
 
 
+@pytest.mark.slow
 def test_a_part_is_stopped_at_its_deadline(tmp_path: Path) -> None:
     found = rehearsal(tmp_path, "--limit", "1", "--parts", "1", "--modes", "eager")
     assert found["parts"][0]["ended"] == "stopped after 1 s"

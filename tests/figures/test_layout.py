@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from figure_geometry import faults
 from figure_specs import RESIDUAL, SPECS
-from networks import graph_of
+from networks import graph_of, zoo_graph
 
-import archspec
 from archspec.compiler.figures import FigureError, Options, draw
 from archspec.compiler.figures.chain import chain_of
 from archspec.compiler.figures.drawing import Drawing
@@ -34,7 +33,7 @@ def names(drawing: Drawing) -> set[str]:
 @pytest.mark.parametrize("detail", DETAILS)
 @pytest.mark.parametrize("name", zoo.names())
 def test_networks_of_the_zoo(name: str, detail: Detail) -> None:
-    graph = archspec.expand(name)
+    graph = zoo_graph(name)
     ways = [Options(), Options(width=234)]
     if len(graph) < 500:
         ways.append(Options(expand=frozenset({"all"})))
