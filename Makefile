@@ -24,7 +24,7 @@ test-all: $(VENV)/.tested ## the whole test suite
 	$(BIN)/python -m pytest -n auto
 
 fuzz: $(VENV)/.tested     ## N random networks, each run in every way: make fuzz N=2000 SEED=1
-	$(BIN)/python -m tests.fuzz --cases $(N) --seed $(SEED) --jobs $(JOBS)
+	$(BIN)/python tests/fuzz.py --cases $(N) --seed $(SEED) --jobs $(JOBS)
 
 lint: $(VENV)/.tested     ## style, types and the claims of every spec
 	$(BIN)/ruff check archspec compiler tests examples benchmarks docs

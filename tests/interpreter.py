@@ -254,7 +254,8 @@ def _drop_path(given: Given, x: Tensor) -> Tensor:
 def _module(given: Given, x: Tensor) -> Tensor:
     op, prefix = given.op, f"{given.node.name}."
     package, _, name = (op.type if "." in op.type else f"torch.nn.{op.type}").rpartition(".")
-    layer = getattr(importlib.import_module(package), name)(**dict(op.args), **dict(op.words))
+    with torch.random.fork_rng(devices=[]):  # its own weights are drawn, and replaced
+        layer = getattr(importlib.import_module(package), name)(**dict(op.args), **dict(op.words))
     layer = layer.to(x.dtype).train(given.training)
     own = {key.removeprefix(prefix): value for key, value in given.state.items() if key.startswith(prefix)}
     own |= {key.removeprefix(prefix): value for key, value in given.buffers.items() if key.startswith(prefix)}
