@@ -29,14 +29,14 @@ SEEDS = (3, 4)
 """Of training steps: with each, other branches are dropped."""
 
 
-class Different(AssertionError):
+class DifferenceError(AssertionError):
     """A way to run a network gave something else than the interpreter."""
 
 
 def check(text: str, folder: Path, compiled: bool = False) -> Graph:
     """Runs the network of a spec in every way, in evaluation and in training; returns its graph.
 
-    Raises `Different` where two do not agree, and whatever a way raises that does not run.
+    Raises `DifferenceError` where two do not agree, and whatever a way raises that does not run.
     """
     with drawn_by_place():
         return _checked(graph_of(text), folder, compiled)
@@ -45,7 +45,7 @@ def check(text: str, folder: Path, compiled: bool = False) -> Graph:
 def _checked(graph: Graph, folder: Path, compiled: bool) -> Graph:
     again = reload(graph)
     if again != graph or again.to_spec_text() != graph.to_spec_text():
-        raise Different("the canonical text loads to another graph")
+        raise DifferenceError("the canonical text loads to another graph")
     torch.manual_seed(0)
     network = archspec.build(graph, dtype=torch.float64)
     unsettle(network)
@@ -55,7 +55,7 @@ def _checked(graph: Graph, folder: Path, compiled: bool) -> Graph:
     steps = {seed: _step(graph, state, x, seed) for seed in SEEDS}
     for way, other in ways(graph, again, network, folder):
         if set(other.state_dict()) != set(state):
-            raise Different(f"{way}: other keys in the state dict")
+            raise DifferenceError(f"{way}: other keys in the state dict")
         other.load_state_dict(state)
         _agree(way, _named(other.eval(), x), expected.outputs)
         for seed, (run, gradients) in steps.items():
@@ -94,7 +94,7 @@ def drawn_by_place() -> Iterator[None]:
     def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         if not training or not p:
             return input
-        kept = (torch.rand(input.shape) >= p).to(input.dtype) / ((1 - p) or 1)
+        kept = (torch.rand(input.shape) >= p).to(input.dtype) / (1 - p) if p < 1 else torch.zeros_like(input)
         return input.mul_(kept) if inplace else input * kept
 
     F.dropout = dropout  # type: ignore[assignment]
@@ -173,14 +173,16 @@ def _train(
 
 def _agree(way: str, ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor], tolerance: float = EXACT) -> None:
     if list(ours) != list(theirs):
-        raise Different(f"{way}: outputs {list(ours)}, not {list(theirs)}")
+        raise DifferenceError(f"{way}: outputs {list(ours)}, not {list(theirs)}")
     for name, expected in theirs.items():
         value = ours[name]
         if value.shape != expected.shape or value.dtype != expected.dtype:
-            raise Different(f"{way}: {name} is {value.dtype} of {tuple(value.shape)}, not {tuple(expected.shape)}")
+            raise DifferenceError(
+                f"{way}: {name} is {value.dtype} of {tuple(value.shape)}, not {tuple(expected.shape)}"
+            )
         if not expected.numel():
             continue
         scale = max(1.0, expected.abs().max().item())
         difference = (value - expected).abs().max().item()
         if not difference <= tolerance * scale:
-            raise Different(f"{way}: {name} differs by {difference:.3g} of {scale:.3g}")
+            raise DifferenceError(f"{way}: {name} differs by {difference:.3g} of {scale:.3g}")

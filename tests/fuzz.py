@@ -123,7 +123,9 @@ def report(cases: Iterator[Case], total: int, seed: int) -> int:
     for name, count in failed.most_common():
         print(f"  {count:6} fail: {name}")
     seconds = time.monotonic() - began
-    print(f"fuzz: {done} networks of seed {seed} in {seconds:.0f} s: {done - failed.total()} hold, {failed.total()} fail")
+    print(
+        f"fuzz: {done} networks of seed {seed} in {seconds:.0f} s: {done - failed.total()} hold, {failed.total()} fail"
+    )
     return failed.total()
 
 

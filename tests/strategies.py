@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from generator import Drawn, anything, flat, staged
+from generator import Drawn, anything, staged
 from hypothesis import strategies as st
 
-__all__ = ["Drawn", "anything_at_all", "flat_specs", "specs"]
+__all__ = ["Drawn", "anything_at_all", "specs"]
 
 
 def specs() -> st.SearchStrategy[Drawn]:
@@ -16,8 +16,3 @@ def specs() -> st.SearchStrategy[Drawn]:
 def anything_at_all() -> st.SearchStrategy[Drawn]:
     """Specs of the whole language."""
     return st.randoms(use_true_random=False).map(anything)
-
-
-def flat_specs() -> st.SearchStrategy[Drawn]:
-    """Specs in the flat form."""
-    return st.randoms(use_true_random=False).map(flat)

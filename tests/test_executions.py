@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from executions import Different, check
+from executions import DifferenceError, check
 from fuzz import COMPILED, drawn, report, run, shrunk
-from generator.blocks import GRAPHS, WHOLE_GRAPHS, BRANCHES, WHOLE_BRANCHES
+from generator.blocks import BRANCHES, GRAPHS, WHOLE_BRANCHES, WHOLE_GRAPHS
 from generator.operators import JOINS, KEYS
 from interpreter import RULES
 from networks import graph_of
@@ -88,7 +88,7 @@ def test_a_difference_is_found(way: str, tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(Network, "__deepcopy__", copied)
     else:
         monkeypatch.setattr(archspec, "build", broken)
-    with pytest.raises((Different, RuntimeError)):
+    with pytest.raises((DifferenceError, RuntimeError)):
         check(SMALL, tmp_path)
 
 
@@ -102,7 +102,8 @@ def test_failures_are_told_with_their_seed_and_spec_and_counted(capsys: pytest.C
     from fuzz import Case
 
     cases = [
-        Case(0, frozenset({"flat"}), "one\n", None), Case(1, frozenset({"flat", "3-D"}), "two\n", "Different: build: y differs by 2"),
+        Case(0, frozenset({"flat"}), "one\n", None),
+        Case(1, frozenset({"flat", "3-D"}), "two\n", "Different: build: y differs by 2"),
         Case(2, frozenset({"3-D"}), "three\n", "Different: build: z differs by 3"),
     ]  # fmt: skip
     assert report(iter(cases), 3, 9) == 2
@@ -116,9 +117,8 @@ def test_failures_are_told_with_their_seed_and_spec_and_counted(capsys: pytest.C
 
 
 def test_specs_shrink() -> None:
-    assert shrunk(SMALL, lambda text: "relu" in text and "add" in text) == "\n".join(
-        ["archspec: 1", "input: {channels: 2, size: [5, 4]}", "  b: {from: a, ops: [relu]}", "  output: {from: [a, b, input], ops: [add]}", ""]
-    )
+    lines = shrunk(SMALL, lambda text: "relu" in text and "add" in text).splitlines()
+    assert lines[2:] == ["  b: {ops: [relu]}", "  output: {ops: [add]}"]
 
 
 def test_some_are_compiled() -> None:

@@ -20,8 +20,10 @@ BRANCHES = {
 }
 WHOLE_BRANCHES = {
     "depthwise": "[conv: {out: width, kernel: 1}, relu, conv: {out: width, kernel: 3, stride: stride, groups: width}]",
-    "even kernel": "[conv: {out: width, kernel: 2, padding: 1}, conv: {out: width, kernel: 2, padding: 0, stride: stride}]",
-    "padded": "[conv: {out: width, kernel: 3, padding: 2}, bn, conv: {out: width, kernel: 3, padding: 0, stride: stride}]",
+    "even kernel": "[conv: {out: width, kernel: 2, padding: 1}, "
+    "conv: {out: width, kernel: 2, padding: 0, stride: stride}]",
+    "padded": "[conv: {out: width, kernel: 3, padding: 2}, bn, "
+    "conv: {out: width, kernel: 3, padding: 0, stride: stride}]",
     "ceil_mode": "[avg_pool: {kernel: 1, stride: stride, padding: 0, ceil_mode: true, count_padding: false, "
     "when: downsampled}, conv: {out: width, kernel: 1, name: lift}]",
     "counted": "[conv: {out: width, kernel: '1 if last else 3', stride: stride}, relu: {when: not last}, "
@@ -86,7 +88,9 @@ WHOLE_GRAPHS = {
       $carry: [use: C]
       output: {from: [$scaled, $carry], ops: [add]}""",
 }
-HOSTILE = "self x F torch nn in_ class_ None_ lambda_ items keys conv bn relu n1 x_1 weight super print len add_".split()
+HOSTILE = (
+    "self x F torch nn in_ class_ None_ lambda_ items keys conv bn relu n1 x_1 weight super print len add_".split()
+)
 """What wires, which are written with a $, may be called instead."""
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import random
 
+from archspec.syntax.names import unusable_address
 from generator.drawn import Draw, Drawn
 from generator.operators import FIELDS, Shape, item, operator, written
 
-from archspec.syntax.names import unusable_address
-
 HOSTILE = """
     self x F torch nn math Tensor input_1 input_ super print len list dict int str object id map fx in_ class_ None_
-    lambda_ true_ _x x_1 x1 conv1 conv1_1 branch gate output_1 outputs stage1 stage1.0 stage1.0.n1 stage1.1.n1 stage1.00
-    stage2.0.branch.conv stage2.0.add stage2.enter.conv stem.conv stem.0 head.linear head.1.2.3 levels.root levels.root.bn
-    skips.stage1_0_to_stage1_2.conv keys items.values pop update a.keys Network Block Stem Stage1 draw_gates kept weight
-    bias running_mean a.weight a.b_c a_b.c a_b_c l O0 e1 E5 j inf nan true null yes on off n é long_name_of_a_wire_that_ends_here
-    typing Any Module Conv2d BatchNorm2d Sequential ModuleList functional cat add mul relu getattr setattr torch.nn nn.functional
-    F.relu x.y init forward_ call __init__ checkpoint training_ Function dtype device shape reshape flatten a.1 a.2.b b.0.0 b.1e5
-    stage1.0.0x1f c.1_000 d.0b1 e.1j f.0o7 g.007 scale scaled zero_grad_ type_ train_ h.class_.None_ i.in_ zeros ones
+    lambda_ true_ _x x_1 x1 conv1 conv1_1 branch gate output_1 outputs stage1 stage1.0 stage1.0.n1 stage1.1.n1
+    stage1.00 stage2.0.branch.conv stage2.0.add stage2.enter.conv stem.conv stem.0 head.linear head.1.2.3
+    levels.root levels.root.bn skips.stage1_0_to_stage1_2.conv keys items.values pop update a.keys Network Block
+    Stem Stage1 draw_gates kept weight bias running_mean a.weight a.b_c a_b.c a_b_c l O0 e1 E5 j inf nan true null
+    yes on off n é long_name_of_a_wire_that_ends_here typing Any Module Conv2d BatchNorm2d Sequential ModuleList
+    functional cat add mul relu getattr setattr torch.nn nn.functional F.relu x.y init forward_ call __init__
+    checkpoint training_ Function dtype device shape reshape flatten a.1 a.2.b b.0.0 b.1e5 stage1.0.0x1f c.1_000
+    d.0b1 e.1j f.0o7 g.007 scale scaled zero_grad_ type_ train_ h.class_.None_ i.in_ zeros ones
 """.split()
 """Names that Python, torch, generated code or addresses use for something else; those that are legal are drawn."""
 WORDS_OF_YAML = ("n", "y", "on", "off", "yes", "no", "true", "false", "null")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from generator.drawn import Draw
 from interpreter import RULES
 
 from archspec.ops import BY_KEY
+from generator.drawn import Draw
 
 Shape = tuple[int, ...]
 

@@ -10,11 +10,14 @@ from generator.operators import SMOOTH
 
 CHANNELS = (2, 4, 6, 8)
 ENTERS = ("shrink", "widen", "nothing")
+RULES = {
+    "every": "rule: every, step: 2", "dense": "rule: dense", "random": "rule: random, probability: 0.4, seed: 3",
+}  # fmt: skip
 Skips = tuple[list[str], list[tuple[str, str]], list[tuple[str, str]]]
 
 
 def staged(rng: random.Random, whole: bool = False) -> Drawn:
-    """A random spec with stages, of at most 16 channels; with `whole` what the language has beyond what `Drawn` tells."""
+    """A random spec with stages, of few channels; with `whole` also what `Drawn` does not tell of."""
     draw = Draw(rng)
     draw.features.add("staged")
     rank = draw.pick([2, 2, 3])
@@ -63,10 +66,9 @@ def staged(rng: random.Random, whole: bool = False) -> Drawn:
     dropping = dropping and droppable
     if dropping:
         unit, rescale = draw.pick(["batch", "sample"]), draw.pick(["true", "false"])
+        decay = draw.pick(["linear", "constant"])
         draw.features.update(("drop_path", f"drop_path by {unit}"))
-        lines.append(
-            f"drop_path: {{survival: 0.5, unit: {unit}, rescale: {rescale}, decay: {draw.pick(['linear', 'constant'])}}}"
-        )
+        lines.append(f"drop_path: {{survival: 0.5, unit: {unit}, rescale: {rescale}, decay: {decay}}}")
     lines.append(f"head: {_head(draw, whole)}")
     outputs: tuple[str, ...] = ("output",)
     if draw.one_in(4, "several outputs"):
@@ -157,9 +159,7 @@ def _skips(draw: Draw, blocks: list[str], growing: bool, whole: bool) -> Skips:
             concats.append((source, target))
             draw.features.add("skip that widens")
     if whole and draw.one_in(3):
-        rule = draw.named("rule", {
-            "every": "rule: every, step: 2", "dense": "rule: dense", "random": "rule: random, probability: 0.4, seed: 3",
-        })  # fmt: skip
+        rule = draw.named("rule", RULES)
         within = draw.pick(["network", "stage"])
         lines.append(f"  - {{{rule}, within: {within}, path: {draw.pick(['B', 'C'])}}}")
     return lines, adds, concats
