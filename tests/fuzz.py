@@ -66,9 +66,10 @@ def run(seed: int, number: int) -> Case:
 
 def kind(failed: str) -> str:
     """A failure without its figures and names: what is alike is told once."""
-    parts = failed.split(" differs")[0].split(": ")
-    told = ": ".join(part for part in parts if not part.startswith("test.yaml"))
-    return re.sub(r"[^ ]*[._][^ ]*$|, step of seed \d+|, line \d+", "", told)[:90]
+    parts = [part for part in failed.split(" differs")[0].split(": ") if not part.startswith("test.yaml")]
+    if " differs" in failed:
+        parts.pop()  # the tensor's name
+    return re.sub(r", step of seed \d+|, line \d+", "", ": ".join(parts))[:90]
 
 
 def shrunk(text: str, fails: Callable[[str], bool]) -> str:

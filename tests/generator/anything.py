@@ -16,9 +16,11 @@ def anything(rng: random.Random) -> Drawn:
         return flat(rng)
     drawn = staged(rng, whole=True)
     last = len(drawn.repeat)
-    cuttable = last > 1 and not drawn.levels and not drawn.adds and not drawn.concats and len(drawn.outputs) == 1
-    if cuttable and "rule:" not in drawn.text and rng.randrange(2):
-        kept = [line for line in drawn.text.splitlines() if not line.startswith(("head:", "outputs:"))]
-        text = "\n".join([*kept, f"until: stage{last - 1}"]) + "\n"
-        return replace(drawn, text=text, features=drawn.features | {"until"}, repeat=drawn.repeat[:-1])
-    return drawn
+    if len(drawn.outputs) > 1 or rng.randrange(4) < 3:
+        return drawn
+    alone = not drawn.levels and not drawn.adds and not drawn.concats and "rule:" not in drawn.text
+    if last > 1 and alone:  # nothing leads from what is left to what is cut off
+        last -= 1
+    kept = [line for line in drawn.text.splitlines() if not line.startswith("head:")]
+    text = "\n".join([*kept, f"until: stage{last}"]) + "\n"
+    return replace(drawn, text=text, features=drawn.features | {"until"}, repeat=drawn.repeat[:last])
