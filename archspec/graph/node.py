@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import lru_cache
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from archspec.ops import Operator, Shape, Shapes
 from archspec.ops.base import Role
 from archspec.syntax.errors import Span
 
+Reduction: TypeAlias = tuple[int | Fraction, ...]
+"""Whole numbers, unless a map has grown larger than the input."""
 _UNIT = re.compile(r"(stage[0-9]+\.(?:[0-9]+|enter)|levels\.\w+|skips\.\w+)(?:\.|\Z)")
 _BLOCK = re.compile(r"stage([0-9]+)\.([0-9]+)\Z")
 
@@ -49,7 +52,7 @@ class Node:
     """Learnable parameters."""
     macs: int
     """Multiply-accumulates for one sample; FLOPs are twice that."""
-    reduction: Shape | None
+    reduction: Reduction | None
     """By how much each spatial size has been divided since the input; None for vectors."""
     span: Span | None = field(default=None, compare=False)
     """Where the spec says it."""

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from archspec.ops.activation import ELU, GELU, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from archspec.ops.activation import (
+    ELU,
+    GELU,
+    HardSigmoid,
+    HardSwish,
+    LeakyReLU,
+    Mish,
+    PReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)
 from archspec.ops.base import (
     Call,
     FunctionCall,
@@ -17,19 +31,29 @@ from archspec.ops.base import (
 )
 from archspec.ops.joins import Add, Concat, Multiply
 from archspec.ops.module import Module
-from archspec.ops.normalization import BatchNorm, GroupNorm, LayerNorm
-from archspec.ops.pooling import AvgPool, GlobalAvgPool, MaxPool
+from archspec.ops.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from archspec.ops.pooling import AvgPool, BlurPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archspec.ops.regularization import Dropout, DropPath
-from archspec.ops.reshape import Flatten, Identity, OneMinus, PadChannels, Scale, Subsample
-from archspec.ops.weights import Conv, Linear
+from archspec.ops.reshape import (
+    ChannelShuffle,
+    Flatten,
+    Identity,
+    OneMinus,
+    PadChannels,
+    Scale,
+    Slice,
+    Subsample,
+    Upsample,
+)
+from archspec.ops.weights import Conv, ConvTranspose, Linear
 
 OPERATORS: tuple[type[Operator], ...] = (
-    Conv, Linear,
-    BatchNorm, GroupNorm, LayerNorm,
-    ReLU, LeakyReLU, PReLU, ELU, SiLU, GELU, Sigmoid, Tanh, Softmax,
-    MaxPool, AvgPool, GlobalAvgPool,
+    Conv, ConvTranspose, Linear,
+    BatchNorm, GroupNorm, LayerNorm, RMSNorm, LocalResponseNorm,
+    ReLU, ReLU6, LeakyReLU, PReLU, ELU, SiLU, HardSwish, GELU, Mish, Sigmoid, HardSigmoid, Tanh, Softmax,
+    MaxPool, AvgPool, BlurPool, GlobalAvgPool, GlobalMaxPool,
     Add, Multiply, Concat,
-    Flatten, Scale, OneMinus, PadChannels, Subsample, Identity,
+    Flatten, Scale, OneMinus, Slice, ChannelShuffle, PadChannels, Subsample, Upsample, Identity,
     Dropout, DropPath,
     Module,
 )  # fmt: skip

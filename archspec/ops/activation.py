@@ -100,6 +100,37 @@ class GELU(Activation):
         return (("approximate", self.approximate),)
 
 
+class ReLU6(Activation):
+    """min(max(x, 0), 6)."""
+
+    key: ClassVar[str] = "relu6"
+    function: ClassVar[str] = "torch.nn.functional.relu6"
+
+    def label(self) -> str:
+        return "ReLU6"
+
+
+class HardSwish(Activation):
+    """x * min(max(x + 3, 0), 6) / 6 (Howard et al., arXiv 1905.02244, section 5.2)."""
+
+    key: ClassVar[str] = "hardswish"
+    function: ClassVar[str] = "torch.nn.functional.hardswish"
+
+
+class HardSigmoid(Activation):
+    """min(max(x + 3, 0), 6) / 6."""
+
+    key: ClassVar[str] = "hardsigmoid"
+    function: ClassVar[str] = "torch.nn.functional.hardsigmoid"
+
+
+class Mish(Activation):
+    """x * tanh(log(1 + exp(x))) (Misra, arXiv 1908.08681)."""
+
+    key: ClassVar[str] = "mish"
+    function: ClassVar[str] = "torch.nn.functional.mish"
+
+
 class Sigmoid(Activation):
     """1 / (1 + exp(-x)): the gate of highway and exclusive-gating shortcuts."""
 

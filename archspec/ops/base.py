@@ -117,6 +117,10 @@ class Operator(BaseModel):
         """By how much each of `rank` spatial sizes is divided: the stride."""
         return (1,) * rank
 
+    def expansion(self, rank: int) -> Shape:
+        """By how much each of `rank` spatial sizes is multiplied."""
+        return (1,) * rank
+
     def params(self, inputs: Shapes) -> int:
         """Learnable parameters."""
         return 0

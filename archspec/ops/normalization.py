@@ -2,10 +2,23 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from archspec.ops.base import Kept, ModuleCall, Operator, Role, Shape, ShapeError, Shapes
-from archspec.ops.ranges import Count, Epsilon, OptionalNumber, Share, Switch
+from archspec.ops.base import (
+    FunctionCall,
+    Kept,
+    ModuleCall,
+    Operand,
+    Operator,
+    Role,
+    Shape,
+    ShapeError,
+    Shapes,
+    need_map,
+)
+from archspec.ops.ranges import Count, Epsilon, NotNegative, OptionalNumber, Range, Share, Switch
+
+FROZEN = "archspec.compiler.lower.layers.FrozenBatchNorm"
 
 
 class BatchNorm(Operator):
@@ -22,28 +35,35 @@ class BatchNorm(Operator):
     """Learnable scale and shift."""
     scale_init: OptionalNumber = None
     """What the scale starts from; 1 by default, 0 to start a residual branch as zero."""
+    frozen: Switch = False
+    """Statistics, scale and shift are given, not learned: they stay as they are in training, and count as no
+    parameters. As detection networks use it on pretrained backbones."""
 
     def shape(self, inputs: Shapes) -> Shape:
         if self.scale_init is not None and not self.affine:
             raise ShapeError("scale_init is given, but the normalisation is not affine")
+        if self.frozen and (not self.affine or self.scale_init is not None):
+            raise ShapeError("a frozen normalisation has its scale and shift given", "leave out affine and scale_init")
         return inputs[0]
 
     def params(self, inputs: Shapes) -> int:
-        return 2 * inputs[0][0] if self.affine else 0
+        return 2 * inputs[0][0] if self.affine and not self.frozen else 0
 
     def kept(self, inputs: Shapes) -> Kept:
-        """Its input, and each channel's mean and inverse standard deviation."""
-        return Kept((0,), statistics=2 * inputs[0][0])
+        """Its input, and each channel's mean and inverse standard deviation; frozen, what it multiplies by."""
+        return Kept(statistics=inputs[0][0]) if self.frozen else Kept((0,), statistics=2 * inputs[0][0])
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         rank = len(inputs[0]) - 1
         arguments = [("num_features", inputs[0][0])]
+        if self.frozen:
+            return ModuleCall(FROZEN, _given(arguments, [("eps", self.eps, 1e-5)]))
         optional = [("eps", self.eps, 1e-5), ("momentum", self.momentum, 0.1), ("affine", self.affine, True)]
         fills = () if self.scale_init is None else (("weight", self.scale_init),)
         return ModuleCall(f"torch.nn.BatchNorm{max(rank, 1)}d", _given(arguments, optional), fills=fills)
 
     def label(self) -> str:
-        return "BN"
+        return "frozen BN" if self.frozen else "BN"
 
 
 class GroupNorm(Operator):
@@ -106,6 +126,66 @@ class LayerNorm(Operator):
 
     def label(self) -> str:
         return "LN"
+
+
+class RMSNorm(Operator):
+    """The channels of each position divided by their root mean square (Zhang and Sennrich, arXiv 1910.07467)."""
+
+    key: ClassVar[str] = "rms_norm"
+    role: ClassVar[Role] = "norm"
+
+    eps: Epsilon = 1e-6
+    """Added to the mean square."""
+    affine: Switch = True
+    """A learnable scale per channel."""
+
+    def params(self, inputs: Shapes) -> int:
+        return inputs[0][0] if self.affine else 0
+
+    def kept(self, inputs: Shapes) -> Kept:
+        """Its input, each position's inverse root mean square, and what the scale multiplies."""
+        return Kept((0,), numbers=prod(inputs[0][1:]) + (prod(inputs[0]) if self.affine else 0))
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
+        target = "torch.nn.RMSNorm" if len(inputs[0]) == 1 else "archspec.compiler.lower.layers.ChannelRMSNorm"
+        arguments = [("normalized_shape", inputs[0][0]), ("eps", self.eps)]
+        return ModuleCall(target, _given(arguments, [("elementwise_affine", self.affine, True)]))
+
+    def label(self) -> str:
+        return "RMSNorm"
+
+
+class LocalResponseNorm(Operator):
+    """Each number divided by (k + alpha / size * the sum of squares over `size` channels around its own) ** beta
+    (Krizhevsky et al., NIPS 2012, section 3.3, with torch's mean in the place of the sum)."""
+
+    key: ClassVar[str] = "local_response_norm"
+    role: ClassVar[Role] = "norm"
+
+    size: Count = 5
+    """Channels in the sum."""
+    alpha: NotNegative = 1e-4
+    """Weight of the sum."""
+    beta: Annotated[float, Range(0, 100)] = 0.75
+    """The power."""
+    k: Annotated[float, Range(1e-6, 1e6)] = 1.0
+    """Added to the sum."""
+
+    def shape(self, inputs: Shapes) -> Shape:
+        need_map(inputs, self.key)
+        return inputs[0]
+
+    def kept(self, inputs: Shapes) -> Kept:
+        """Its input, the squares between the zeros around the channels, and the two steps of the power."""
+        channels, positions = inputs[0][0], prod(inputs[0][1:])
+        return Kept((0,), numbers=(3 * channels + self.size - 1) * positions)
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
+        arguments = (("size", self.size), ("alpha", self.alpha), ("beta", self.beta), ("k", self.k))
+        return FunctionCall("torch.nn.functional.local_response_norm", (Operand(0),), arguments)
+
+    def label(self) -> str:
+        return "LRN"
 
 
 def _given(

@@ -1,7 +1,7 @@
 """Pooling over windows and over the whole map."""
 
 from math import prod
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from archspec.ops.base import (
     FunctionCall,
@@ -19,7 +19,7 @@ from archspec.ops.base import (
     squeezed,
     windowed,
 )
-from archspec.ops.ranges import OptionalPerDimension, Padding, PerDimension, Switch
+from archspec.ops.ranges import OptionalPerDimension, Padding, PerDimension, Range, Switch
 
 
 class WindowPool(Operator):
@@ -103,6 +103,67 @@ class AvgPool(WindowPool):
 
     def extra(self) -> tuple[tuple[str, Any], ...]:
         return () if self.count_padding else (("count_include_pad", False),)
+
+
+class BlurPool(Operator):
+    """Every stride-th position of the map blurred by a binomial filter, its border mirrored (Zhang, arXiv 1904.11486):
+    (C, *S) -> (C, *S / stride)."""
+
+    key: ClassVar[str] = "blur_pool"
+    role: ClassVar[Role] = "pool"
+
+    kernel: Annotated[int, Range(2, 1000, "whole numbers")] = 3
+    """Size of the filter: 3 is [1, 2, 1] / 4 in each dimension."""
+    stride: PerDimension = 2
+    """Stride, one number or one per dimension."""
+
+    def shape(self, inputs: Shapes) -> Shape:
+        channels, spatial = need_map(inputs, self.key)
+        rank = len(spatial)
+        if min(spatial) <= self.kernel // 2:
+            raise ShapeError(
+                f"a border of {self.kernel // 2} cannot be mirrored in a map of {show_shape(spatial)}",
+                "use a smaller kernel or a larger map",
+            )
+        padded = tuple(size + self.kernel - 1 for size in spatial)
+        stride = per_dimension(self.stride, rank, "stride")
+        return (channels, *windowed(padded, (self.kernel,) * rank, stride, (0,) * rank, (1,) * rank))
+
+    def reduction(self, rank: int) -> Shape:
+        return per_dimension(self.stride, rank, "stride")
+
+    def kept(self, inputs: Shapes) -> Kept:
+        """What each mean of two neighbours reads: the padded map, and the maps on the way but the first."""
+        channels, spatial = need_map(inputs, self.key)
+        sides = range(self.kernel - 1, 0, -1)
+        return Kept((0,), numbers=sum(channels * prod(size + side for size in spatial) for side in sides))
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
+        stride = squeezed(self.reduction(len(inputs[0]) - 1))
+        arguments = (("kernel_size", self.kernel), ("stride", stride))
+        return FunctionCall("archspec.compiler.lower.layers.blur_pool", (Operand(0),), arguments)
+
+    def label(self) -> str:
+        shown = show_shape(self.stride) if isinstance(self.stride, tuple) else self.stride
+        return f"{self.kernel}×{self.kernel} blur pool, /{shown}"
+
+
+class GlobalMaxPool(Operator):
+    """Maximum over all positions: (C, *S) -> (C,)."""
+
+    key: ClassVar[str] = "global_max_pool"
+    role: ClassVar[Role] = "pool"
+    overwritable: ClassVar[bool] = False  # backward compares its output with its input
+    keeps: ClassVar[Kept] = Kept(inputs=(0,), output=True)
+
+    def shape(self, inputs: Shapes) -> Shape:
+        return (need_map(inputs, self.key)[0],)
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
+        return FunctionCall("torch.amax", (Operand(0),), (("dim", tuple(range(2, len(inputs[0]) + 1))),))
+
+    def label(self) -> str:
+        return "max pool"
 
 
 class GlobalAvgPool(Operator):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.graph import Graph, Node
+from math import ceil
+
+from archspec.graph import Graph, Node, Reduction
 from archspec.ops import Shape
 from archspec.ops.base import per_dimension
 
@@ -14,16 +16,16 @@ def receptive_field(graph: Graph) -> Shape:
     map, which sees everything, is left out.
     """
     rank = len(graph.input.shape) - 1
-    fields: dict[str, Shape] = {}
+    fields: dict[str, Reduction] = {}
     for node in graph:
         before = [fields[source] for source in node.inputs if source in fields]
         widest = tuple(max(sizes) for sizes in zip(*before, strict=True)) if before else (1,) * rank
         if len(node.shape) == rank + 1:
             fields[node.name] = _grown(graph, node, widest, rank)
-    return tuple(max(sizes) for sizes in zip(*fields.values(), strict=True))
+    return tuple(ceil(max(sizes)) for sizes in zip(*fields.values(), strict=True))
 
 
-def _grown(graph: Graph, node: Node, field: Shape, rank: int) -> Shape:
+def _grown(graph: Graph, node: Node, field: Reduction, rank: int) -> Reduction:
     kernel = getattr(node.op, "kernel", None)
     reduction = graph[node.inputs[0]].reduction if node.inputs else None
     if kernel is None or reduction is None:

@@ -43,6 +43,11 @@ _UNSAID = {
 _MODULES = {
     "torch.nn.functional.relu": "nn.ReLU", "torch.nn.functional.leaky_relu": "nn.LeakyReLU",
     "torch.nn.functional.elu": "nn.ELU", "torch.nn.functional.silu": "nn.SiLU", "torch.nn.functional.gelu": "nn.GELU",
+    "torch.nn.functional.relu6": "nn.ReLU6",
+    "torch.nn.functional.hardswish": "nn.Hardswish", "torch.nn.functional.hardsigmoid": "nn.Hardsigmoid",
+    "torch.nn.functional.mish": "nn.Mish", "torch.nn.functional.channel_shuffle": "nn.ChannelShuffle",
+    "torch.nn.functional.local_response_norm": "nn.LocalResponseNorm",
+    "torch.nn.functional.interpolate": "nn.Upsample",
     "torch.sigmoid": "nn.Sigmoid", "torch.tanh": "nn.Tanh", "torch.softmax": "nn.Softmax",
     "torch.nn.functional.max_pool2d": "nn.MaxPool2d", "torch.nn.functional.max_pool3d": "nn.MaxPool3d",
     "torch.nn.functional.avg_pool2d": "nn.AvgPool2d", "torch.nn.functional.avg_pool3d": "nn.AvgPool3d",

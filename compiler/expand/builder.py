@@ -7,13 +7,14 @@ signal is skipped in silence, so that one mistake is told once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from functools import cache
 from math import prod
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from archspec.graph import Node
+from archspec.graph import Node, Reduction
 from archspec.language.items import Operation
 from archspec.ops import BY_KEY, Add, Module, Operator, Shape, ShapeError, show_shape
 from archspec.syntax import limits
@@ -175,14 +176,23 @@ def _unequal(shapes: Sequence[Shape], labels: Sequence[str]) -> str:
     )
 
 
-def _reduction(op: Operator, sources: Sequence[Node], shape: Shape) -> Shape | None:
+def _reduction(op: Operator, sources: Sequence[Node], shape: Shape) -> Reduction | None:
     rank = len(shape) - 1
     widest = max(sources, key=lambda source: len(source.shape), default=None)
     if not rank or widest is None:
         return None if not rank else (1,) * rank
     before = widest.reduction or (1,) * rank
-    own = op.reduction(rank) if not op.joins else (1,) * rank
-    return tuple(a * b for a, b in zip(before, own, strict=True))
+    if op.joins:
+        return before
+    return tuple(
+        _ratio(size * down, up) for size, down, up in zip(before, op.reduction(rank), op.expansion(rank), strict=True)
+    )
+
+
+def _ratio(a: int | Fraction, b: int) -> int | Fraction:
+    """A quotient: a whole number where it is one, as it is unless a map grows larger than the input."""
+    value = Fraction(a, b)
+    return int(value) if value.denominator == 1 else value
 
 
 def _frozen(value: Any) -> Any:

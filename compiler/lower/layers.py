@@ -33,12 +33,90 @@ def overwriting_relu(x: Tensor, read: Tensor) -> Tensor:
     return torch.nn.functional.relu(x, inplace=x is not read)
 
 
+def blur_pool(x: Tensor, kernel_size: int, stride: int | tuple[int, ...]) -> Tensor:
+    """A binomial filter with stride: means of two neighbours, kernel_size - 1 times, over a mirrored border."""
+    rank = x.ndim - 2
+    before, after = (kernel_size - 1) // 2, kernel_size // 2
+    x = nn.functional.pad(x, (before, after) * rank, mode="reflect")
+    mean = nn.functional.avg_pool2d if rank == 2 else nn.functional.avg_pool3d
+    for _ in range(kernel_size - 2):
+        x = mean(x, 2, 1)
+    return mean(x, 2, stride)
+
+
 class ChannelLayerNorm(nn.LayerNorm):
     """Layer normalisation over the channels at each position: (N, C, *S) -> (N, C, *S)."""
 
     def forward(self, x: Tensor) -> Tensor:
         last = x.movedim(1, -1)
         return nn.functional.layer_norm(last, self.normalized_shape, self.weight, self.bias, self.eps).movedim(-1, 1)
+
+
+class ChannelRMSNorm(nn.RMSNorm):
+    """Root-mean-square normalisation over the channels at each position: (N, C, *S) -> (N, C, *S)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class FrozenBatchNorm(nn.Module):
+    """Batch normalisation by given statistics, scale and shift, none of them learned: (N, C, *S) -> (N, C, *S)."""
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, num_features: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        for name, value in (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)):
+            self.register_buffer(name, torch.full((num_features,), value))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = self.weight * (self.running_var + self.eps).rsqrt()
+        shape = (-1,) + (1,) * (x.ndim - 2)
+        return x * scale.reshape(shape) + (self.bias - self.running_mean * scale).reshape(shape)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.weight)}, eps={self.eps}"
+
+
+class Scale(nn.Module):
+    """A learned factor, one in all or one per channel: (N, C, *S) -> (N, C, *S)."""
+
+    def __init__(self, num_parameters: int = 1) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(num_parameters))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight.reshape((-1,) + (1,) * (x.ndim - 2))
+
+    def extra_repr(self) -> str:
+        return f"{len(self.weight)}"
+
+
+def standardized(weight: Tensor) -> Tensor:
+    """A convolution's weights with mean 0 and variance 1 for each output channel (Qiao et al., arXiv 1903.10520)."""
+    flat = weight.flatten(1)
+    flat = (flat - flat.mean(1, keepdim=True)) * (flat.var(1, correction=0, keepdim=True) + 1e-5).rsqrt()
+    return flat.reshape(weight.shape)
+
+
+class StandardizedConv2d(nn.Conv2d):
+    """A convolution of images with standardised weights."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        output: Tensor = self._conv_forward(input, standardized(self.weight), self.bias)
+        return output
+
+
+class StandardizedConv3d(nn.Conv3d):
+    """A convolution of video with standardised weights."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        output: Tensor = self._conv_forward(input, standardized(self.weight), self.bias)
+        return output
 
 
 class DropPath(nn.Module):

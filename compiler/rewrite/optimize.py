@@ -85,11 +85,16 @@ def _foldings(graph: Graph) -> Iterator[Folding]:
         """Whether a single operand of a single node needs a value."""
         return len(graph.users[name]) == 1 and name not in given
 
-    steps = [node for node in graph if node.op.key in STEPS]
+    def takes(name: str) -> bool:
+        """Whether a node is a layer whose weights are what it multiplies by."""
+        op = graph[name].op
+        return isinstance(op, Linear) or (isinstance(op, Conv) and not op.standardize)
+
+    steps = [node for node in graph if node.op.key in STEPS and not getattr(node.op, "learned", False)]
     for step in steps:
         source = step.inputs[0]
         layer = part_of.get(source, source)
-        if isinstance(graph[layer].op, Conv | Linear) and alone(source):
+        if takes(layer) and alone(source):
             part_of[step.name] = layer
             yield Folding(step.name, layer, before=False)
     for step in reversed(steps):
@@ -97,7 +102,7 @@ def _foldings(graph: Graph) -> Iterator[Folding]:
             continue
         reader = graph.users[step.name][0]
         layer = part_of.get(reader, reader)
-        if isinstance(graph[layer].op, Conv | Linear) and not (step.op.key == "bn" and _pads(graph, graph[layer])):
+        if takes(layer) and not (step.op.key == "bn" and _pads(graph, graph[layer])):
             part_of[step.name] = layer
             yield Folding(step.name, layer, before=True)
 

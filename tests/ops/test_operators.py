@@ -63,16 +63,35 @@ CASES = [
     Case("conv", {"out": 8, "kernel": 3, "groups": 8, "bias": True}),
     Case("conv", {"out": 6, "kernel": 3, "stride": [1, 2, 2]}, (VIDEO,)),
     Case("conv", {"out": 6, "kernel": [3, 1, 2], "groups": 2, "padding": [0, 1, 2], "dilation": [1, 2, 3]}, (VIDEO,)),
+    Case("conv", {"out": 4, "kernel": 3, "padding_mode": "reflect"}),
+    Case("conv", {"out": 4, "kernel": [3, 1], "stride": 2, "padding_mode": "circular", "bias": True}),
+    Case("conv", {"out": 4, "kernel": 3, "padding_mode": "replicate"}, (VIDEO,)),
+    Case("conv", {"out": 4, "kernel": 3, "standardize": True}),
+    Case("conv", {"out": 4, "kernel": [1, 3, 3], "groups": 2, "bias": True, "standardize": True}, (VIDEO,)),
+    Case("conv_transpose", {"out": 4, "kernel": 2, "stride": 2}),
+    Case("conv_transpose", {"out": 4, "kernel": 3, "stride": 2, "bias": True}),
+    Case("conv_transpose", {"out": 4, "kernel": [4, 3], "stride": [2, 1], "groups": 2}),
+    Case("conv_transpose", {"out": 4, "kernel": 3, "stride": 2, "padding": 0}),
+    Case("conv_transpose", {"out": 4, "kernel": [1, 2, 2], "stride": [1, 2, 2]}, (VIDEO,)),
     Case("linear", {"out": 5}, (VECTOR,)),
     Case("linear", {"out": 5, "bias": False}, (VECTOR,)),
     *pointwise("bn"),
     *pointwise("bn", affine=False, eps=1e-3),
     *pointwise("bn", momentum=0.3, scale_init=0),
+    *pointwise("bn", frozen=True, eps=1e-3),
+    *pointwise("rms_norm"),
+    *pointwise("rms_norm", affine=False, eps=1e-2),
+    Case("local_response_norm"),
+    Case("local_response_norm", {"size": 3, "alpha": 0.5, "beta": 0.5, "k": 2}, (VIDEO,)),
     *pointwise("group_norm", groups=4),
     *pointwise("group_norm", groups=2, affine=False, eps=1e-2),
     *pointwise("layer_norm"),
     *pointwise("layer_norm", affine=False, eps=1e-2),
     *pointwise("relu"),
+    *pointwise("relu6"),
+    *pointwise("hardswish"),
+    *pointwise("hardsigmoid"),
+    *pointwise("mish"),
     *pointwise("leaky_relu"),
     *pointwise("leaky_relu", slope=0.3),
     *pointwise("prelu"),
@@ -101,6 +120,11 @@ CASES = [
     ],
     Case("avg_pool", {"kernel": 3, "stride": 1, "count_padding": False}),
     Case("avg_pool", {"kernel": 3, "stride": 2, "count_padding": False, "ceil_mode": True}, (VIDEO,)),
+    Case("blur_pool"),
+    Case("blur_pool", {"kernel": 4, "stride": [1, 2]}),
+    Case("blur_pool", {"kernel": 2, "stride": 2}, (VIDEO,)),
+    Case("global_max_pool"),
+    Case("global_max_pool", inputs=(VIDEO,)),
     Case("global_avg_pool"),
     Case("global_avg_pool", inputs=(VIDEO,)),
     Case("global_avg_pool", inputs=((8, 1, 1),)),
@@ -115,6 +139,15 @@ CASES = [
     *pointwise("flatten"),
     *pointwise("scale", by=0.5),
     *pointwise("scale", by=0),
+    *pointwise("scale", by=0.5, learned=True),
+    *pointwise("scale", by=1e-6, learned=True, per="channel"),
+    *pointwise("slice", start=2, stop=5),
+    *pointwise("slice", start=3),
+    Case("channel_shuffle", {"groups": 4}),
+    Case("channel_shuffle", {"groups": 2}, (VIDEO,)),
+    Case("upsample"),
+    Case("upsample", {"factor": 3, "mode": "linear"}),
+    Case("upsample", {"mode": "linear"}, (VIDEO,)),
     *pointwise("one_minus"),
     *pointwise("pad_channels", out=17),
     *[Case("pad_channels", {"out": shape[0]}, (shape,)) for shape in (MAP, VIDEO, VECTOR)],
@@ -206,7 +239,8 @@ def test_the_reduction_is_the_ratio_of_sizes(case: Case) -> None:
     assert len(op.reduction(rank)) == rank
     shape = op.shape(((case.inputs[0][0], *(36,) * rank),))
     if len(shape) > 1 and case.key != "module":
-        assert shape[1:] == tuple(36 // step for step in op.reduction(rank))
+        sizes = zip(op.reduction(rank), op.expansion(rank), strict=True)
+        assert shape[1:] == tuple(36 * up // down for down, up in sizes)
 
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.key)
@@ -316,6 +350,109 @@ def test_layer_norm_normalises_the_channels_of_each_position(shape: Shape) -> No
     torch.testing.assert_close(ours(x), theirs(x.permute(last)).permute(first))
 
 
+@pytest.mark.parametrize("shape", [MAP, VIDEO, VECTOR], ids=["map", "video", "vector"])
+def test_rms_norm_divides_by_the_root_mean_square_of_each_position(shape: Shape) -> None:
+    (x,) = tensors_of((shape,))
+    module = module_of("rms_norm", shape, eps=1e-2)
+    with torch.no_grad():
+        module.weight.copy_(torch.arange(shape[0]))
+    weight = torch.arange(shape[0]).reshape(-1, *(1,) * (len(shape) - 1))
+    torch.testing.assert_close(module(x), x / (x.square().mean(1, keepdim=True) + 1e-2).sqrt() * weight)
+
+
+def test_local_response_norm_divides_by_neighbouring_channels() -> None:
+    (x,) = tensors_of((MAP,))
+    expected = torch.empty_like(x)
+    for channel in range(MAP[0]):
+        around = x[:, max(0, channel - 1) : channel + 2].square().sum(1) / 3
+        expected[:, channel] = x[:, channel] / (2 + 0.5 * around) ** 0.75
+    torch.testing.assert_close(run("local_response_norm", x, size=3, alpha=0.5, k=2), expected)
+
+
+def test_a_frozen_norm_is_a_batch_norm_in_evaluation_that_learns_nothing() -> None:
+    for shape, layer in ((MAP, nn.BatchNorm2d), (VIDEO, nn.BatchNorm3d), (VECTOR, nn.BatchNorm1d)):
+        ours, theirs = module_of("bn", shape, frozen=True, eps=1e-3), layer(shape[0], eps=1e-3, dtype=torch.float64)
+        with torch.no_grad():
+            for name, value in theirs.state_dict().items():
+                if value.is_floating_point():
+                    value.copy_(torch.rand(shape[0]) + 0.5)
+                    ours.state_dict()[name].copy_(value)
+        (x,) = tensors_of((shape,))
+        torch.testing.assert_close(ours.train()(x), theirs.eval()(x))
+        assert list(ours.parameters()) == []
+        assert ours.state_dict().keys() == theirs.state_dict().keys() - {"num_batches_tracked"}
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_conv_pads_by_what_is_asked(mode: str) -> None:
+    (x,) = tensors_of((MAP,))
+    conv = module_of("conv", MAP, out=3, kernel=[3, 5], padding_mode=mode)
+    torch.testing.assert_close(conv(x), F.conv2d(F.pad(x, (2, 2, 1, 1), mode=mode), conv.weight))
+
+
+@pytest.mark.parametrize("shape", [MAP, VIDEO], ids=["map", "video"])
+def test_standardised_weights_have_mean_0_and_variance_1(shape: Shape) -> None:
+    (x,) = tensors_of((shape,))
+    conv = module_of("conv", shape, out=6, kernel=3, groups=2, bias=True, standardize=True)
+    weight = torch.stack([
+        (kernel - kernel.mean()) / (kernel.var(correction=0) + 1e-5).sqrt() for kernel in conv.weight
+    ])  # fmt: skip
+    convolve = F.conv2d if len(shape) == 3 else F.conv3d
+    torch.testing.assert_close(conv(x), convolve(x, weight, conv.bias, padding=1, groups=2))
+
+
+def test_a_transposed_convolution_is_the_gradient_of_the_convolution() -> None:
+    x = torch.randn(2, 4, 5, 6, dtype=torch.float64)
+    for kernel in (2, 3, 4):
+        layer = module_of("conv_transpose", (4, 5, 6), out=3, kernel=kernel, stride=2)
+        output = layer(x)
+        assert output.shape == (2, 3, 10, 12)
+        wide = torch.zeros_like(output, requires_grad=True)
+        padding = layer.padding[0]
+        (F.conv2d(wide, layer.weight, stride=2, padding=padding)[..., :5, :6] * x).sum().backward()
+        torch.testing.assert_close(output, wide.grad)
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 4, 5])
+def test_blur_pool_is_a_binomial_filter_over_a_mirrored_border(kernel: int) -> None:
+    from math import comb
+
+    (x,) = tensors_of((MAP,))
+    row = torch.tensor([comb(kernel - 1, i) for i in range(kernel)], dtype=torch.float64) / 2 ** (kernel - 1)
+    before, after = (kernel - 1) // 2, kernel // 2
+    weight = (row[:, None] * row).expand(MAP[0], 1, kernel, kernel)
+    padded = F.pad(x, (before, after, before, after), mode="reflect")
+    expected = F.conv2d(padded, weight, stride=(2, 1), groups=MAP[0])
+    torch.testing.assert_close(run("blur_pool", x, kernel=kernel, stride=[2, 1]), expected)
+
+
+def test_channels_are_cut_and_dealt_out() -> None:
+    (x,) = tensors_of((MAP,))
+    assert torch.equal(run("slice", x, start=2, stop=5), x[:, 2:5])
+    assert torch.equal(run("slice", x, start=3), x[:, 3:])
+    assert torch.equal(run("channel_shuffle", x, groups=2), x[:, [0, 4, 1, 5, 2, 6, 3, 7]])
+    assert torch.equal(run("global_max_pool", x), x.flatten(2).max(2).values)
+
+
+def test_upsampling_repeats_or_goes_between() -> None:
+    (x,) = tensors_of((MAP,))
+    assert torch.equal(run("upsample", x, factor=3), x.repeat_interleave(3, 2).repeat_interleave(3, 3))
+    line = torch.tensor([0.0, 4.0], dtype=torch.float64).reshape(1, 1, 1, 2).expand(1, 1, 2, 2)
+    assert run("upsample", line, mode="linear")[0, 0, 0].tolist() == [0.0, 1.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("per", ["tensor", "channel"])
+def test_a_learned_scale_starts_where_it_is_told(per: str) -> None:
+    for shape in (MAP, VIDEO, VECTOR):
+        (x,) = tensors_of((shape,))
+        module = module_of("scale", shape, by=0.25, learned=True, per=per)
+        assert module.weight.tolist() == [0.25] * (shape[0] if per == "channel" else 1)
+        with torch.no_grad():
+            module.weight.copy_(torch.arange(len(module.weight)) + 1)
+        factor = module.weight.reshape(-1, *(1,) * (len(shape) - 1))
+        torch.testing.assert_close(module(x), x * factor)
+
+
 def test_activations_are_their_formulas() -> None:
     x = torch.linspace(-3, 3, 24, dtype=torch.float64).reshape(1, 4, 3, 2)
     e = torch.exp
@@ -324,6 +461,10 @@ def test_activations_are_their_formulas() -> None:
         "leaky_relu": ({"slope": 0.3}, torch.where(x > 0, x, 0.3 * x)),
         "prelu": ({"slope": 0.1}, torch.where(x > 0, x, 0.1 * x)),
         "elu": ({"alpha": 0.5}, torch.where(x > 0, x, 0.5 * (e(x) - 1))),
+        "relu6": ({}, x.clamp(0, 6)),
+        "hardswish": ({}, x * (x + 3).clamp(0, 6) / 6),
+        "hardsigmoid": ({}, (x + 3).clamp(0, 6) / 6),
+        "mish": ({}, x * torch.tanh(torch.log(1 + e(x)))),
         "silu": ({}, x / (1 + e(-x))),
         "gelu": ({}, x * (1 + torch.erf(x / 2**0.5)) / 2),
         "sigmoid": ({}, 1 / (1 + e(-x))),
