@@ -148,7 +148,44 @@ stem:
   - module: {type: halves_of_one.Layer}
   - conv: {out: 3, kernel: 1}
 """
-TEXTS = {"dense": DENSE, "gated": GATED, "outputs": OUTPUTS, "flat": FLAT, "wordless": WORDLESS, "dropped": DROPPED}
+VARIED = """
+archspec: 1
+name: varied
+input: {channels: 3, size: [16, 16]}
+stem: [conv: {out: 8, kernel: 3, padding_mode: reflect}, bn: {frozen: true}, hardswish]
+stages: {repeat: [2, 2], width: [8, 16], stride: [1, 2], blocks: block}
+blocks:
+  block:
+    branch:
+      - conv: {out: width, kernel: 3, standardize: true}
+      - group_norm: {groups: 4}
+      - relu6
+      - blur_pool: {stride: stride, when: downsampled}
+      - channel_shuffle: {groups: 4}
+      - conv: {out: width, kernel: 1, bias: true}
+      - rms_norm
+      - mish
+      - local_response_norm
+      - scale: {by: 0.5, learned: true, per: channel}
+    shortcut: B
+    after: [hardsigmoid]
+head:
+  - conv_transpose: {out: 12, kernel: 3, stride: 2, bias: true}
+  - scale: {by: 2, learned: true}
+  - upsample: {factor: 2, mode: linear}
+  - slice: {start: 4, stop: 10}
+  - global_max_pool
+  - linear: {out: 5}
+"""
+TEXTS = {
+    "varied": VARIED,
+    "dense": DENSE,
+    "gated": GATED,
+    "outputs": OUTPUTS,
+    "flat": FLAT,
+    "wordless": WORDLESS,
+    "dropped": DROPPED,
+}
 CASES = [*ZOO, *TEXTS]
 
 

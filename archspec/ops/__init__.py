@@ -62,5 +62,5 @@ BY_KEY: dict[str, type[Operator]] = {operator.key: operator for operator in OPER
 
 __all__ = [
     "BY_KEY", "OPERATORS", "Add", "Call", "Conv", "DropPath", "FunctionCall", "Identity", "Kept", "Linear",
-    "Module", "ModuleCall", "Operand", "Operator", "Shape", "ShapeError", "Shapes", "show_shape",
+    "Module", "ModuleCall", "Operand", "Operator", "Scale", "Shape", "ShapeError", "Shapes", "show_shape",
 ]  # fmt: skip

@@ -185,7 +185,7 @@ class ConvTranspose(Operator):
     def label(self) -> str:
         kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
         shown = show_shape(self.stride) if isinstance(self.stride, tuple) else self.stride
-        return f"{'×'.join(map(str, kernel))} conv, {self.out}, ×{shown}"
+        return f"{'×'.join(map(str, kernel))} transposed conv, {self.out}, ×{shown}"
 
 
 class Linear(Operator):

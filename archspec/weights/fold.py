@@ -19,7 +19,7 @@ from archspec.compiler.lower.edits import agreed, edits, hooked
 from archspec.compiler.lower.layers import DropPath
 from archspec.compiler.rewrite.optimize import Folding, optimize
 from archspec.graph import Node
-from archspec.ops import ModuleCall
+from archspec.ops import ModuleCall, Scale
 
 EXACT = torch.float64
 """What weights are folded in, whatever their own dtype."""
@@ -93,9 +93,11 @@ def _by_input(values: Tensor, weight: Tensor, groups: int) -> Tensor:
 
 def _constants(network: Network, step: Node, device: torch.device) -> tuple[Tensor, Tensor | None]:
     """What a step multiplies each channel, or all, by, and what it adds, if anything."""
-    if step.op.key == "scale":
-        return torch.tensor([step.op.by], dtype=EXACT, device=device), None  # type: ignore[attr-defined]
+    if isinstance(step.op, Scale) and not step.op.learned:
+        return torch.tensor([step.op.by], dtype=EXACT, device=device), None
     module: Any = network.get_submodule(step.name)
+    if isinstance(step.op, Scale):
+        return module.weight.to(EXACT), None
     if isinstance(module, DropPath):
         return torch.tensor([module.survival], dtype=EXACT, device=device), None
     factor = (module.running_var.to(EXACT) + module.eps).rsqrt()

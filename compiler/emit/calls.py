@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -117,6 +117,18 @@ def layer_sources() -> dict[str, str]:
         node.name: re.sub(r"  # type: ignore.*", "", "\n".join(lines[node.lineno - 1 : node.end_lineno]))
         for node in module.body if isinstance(node, ast.ClassDef | ast.FunctionDef)
     }  # fmt: skip
+
+
+def layer_texts(names: Collection[str]) -> list[str]:
+    """The sources of some of archspec's own layers, and of those that they need, in the order of their file."""
+    sources = layer_sources()
+    needed, queue = set(names), list(names)
+    while queue:
+        for node in ast.walk(ast.parse(sources[queue.pop()])):
+            if isinstance(node, ast.Name) and node.id in sources and node.id not in needed:
+                needed.add(node.id)
+                queue.append(node.id)
+    return [source for name, source in sources.items() if name in needed]
 
 
 def layer_imports() -> dict[str, str]:

@@ -52,7 +52,8 @@ def _words(rule: Filling) -> str:
 
 def _part(calls: Iterable[ModuleCall], rule: Filling, part: str, word: str) -> list[str]:
     """The branch that fills the weights of one kind of layer."""
-    classes = sorted({f"nn.{call.target.rpartition('.')[2]}" for call in calls})
+    targets = {call.target.rpartition(".") for call in calls}
+    classes = sorted(f"nn.{name}" if package == "torch.nn" else name for package, _, name in targets)
     lines = [f"{word} isinstance(module, {' | '.join(classes)}):"]
     match rule.method:
         case "default":

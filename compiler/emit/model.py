@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from archspec.compiler.analysis.outline import outline
 from archspec.compiler.emit.blocks import Body, uses_of, with_values
-from archspec.compiler.emit.calls import Globals, layer_imports, layer_sources
+from archspec.compiler.emit.calls import Globals, layer_imports, layer_texts
 from archspec.compiler.emit.dropped import DRAW_GATES, draws, early_return
 from archspec.compiler.emit.families import Family, families
 from archspec.compiler.emit.init import init_lines
@@ -48,7 +48,7 @@ def emit(graph: Graph) -> str:
     parts += ["\n".join(filling)] if filling else []
     text = "\n\n\n".join(parts)
     used = _names(text)
-    helpers = [source for name, source in layer_sources().items() if name in known.layers]
+    helpers = layer_texts(known.layers)
     helpers += [source for name, source in _HELPERS.items() if name in used]
     text = "\n\n\n".join([*helpers, text])
     return f"{_docstring(graph, bool(filling))}\n\n{_imports(text, known)}\n\n\n{text}\n"

@@ -70,8 +70,15 @@ class FrozenBatchNorm(nn.Module):
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.eps = eps
-        for name, value in (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)):
-            self.register_buffer(name, torch.full((num_features,), value))
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            self.register_buffer(name, torch.empty(num_features))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Has it pass its input on, but for eps."""
+        for one, zero in ((self.weight, self.bias), (self.running_var, self.running_mean)):
+            nn.init.ones_(one)
+            nn.init.zeros_(zero)
 
     def forward(self, x: Tensor) -> Tensor:
         scale = self.weight * (self.running_var + self.eps).rsqrt()

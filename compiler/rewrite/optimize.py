@@ -1,10 +1,10 @@
 """A graph for inference: what does nothing in evaluation is left out, and batch norms become part of convolutions.
 
-In evaluation a batch norm multiplies and shifts each channel by constants; `scale`, and stochastic depth that does not
-rescale, multiply all by one constant. Where a convolution or linear layer alone feeds such a step, or alone reads it,
-the layer's weights can take it up, and the result is exact (but for rounding). A shift does not go into a convolution
-that reads it and pads: the zeros of the border are not shifted. Dropout, `identity` and stochastic depth that rescales
-give what they read.
+In evaluation a batch norm multiplies and shifts each channel by constants, a learned `scale` multiplies each by one;
+other scales, and stochastic depth that does not rescale, multiply all by one constant. Where a convolution or linear
+layer alone feeds such a step, or alone reads it, the layer's weights can take it up, and the result is exact (but for
+rounding). A shift does not go into a convolution that reads it and pads: the zeros of the border are not shifted.
+Dropout, `identity` and stochastic depth that rescales give what they read.
 
 This is the part that needs no weights; archspec.weights.fold follows it with those of a network.
 """
@@ -18,7 +18,7 @@ from archspec.graph import Graph, Node
 from archspec.ops import Conv, DropPath, Linear
 
 STEPS = ("bn", "scale", "drop_path")
-"""Operators that multiply, and in the case of batch norm shift, each channel by constants."""
+"""Operators that multiply, and in the case of batch norm shift, each channel by constants in evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _foldings(graph: Graph) -> Iterator[Folding]:
         op = graph[name].op
         return isinstance(op, Linear) or (isinstance(op, Conv) and not op.standardize)
 
-    steps = [node for node in graph if node.op.key in STEPS and not getattr(node.op, "learned", False)]
+    steps = [node for node in graph if node.op.key in STEPS]
     for step in steps:
         source = step.inputs[0]
         layer = part_of.get(source, source)
@@ -110,4 +110,4 @@ def _foldings(graph: Graph) -> Iterator[Folding]:
 def _pads(graph: Graph, layer: Node) -> bool:
     """Whether a layer reads zeros around its input."""
     arguments = dict(layer.op.call(graph.input_shapes(layer)).arguments)
-    return bool(arguments.get("padding", 0) != 0)
+    return bool(arguments.get("padding", 0) != 0) and "padding_mode" not in arguments

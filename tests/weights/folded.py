@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.compiler.lower import Network, blocks
+from archspec.compiler.lower.layers import FrozenBatchNorm, Scale
 from archspec.compiler.rewrite.optimize import optimize
 from archspec.graph import Graph
 
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, FrozenBatchNorm)
 
 
 def randomised(network: Network, seed: int = 0) -> Network:
@@ -29,8 +30,10 @@ def randomised(network: Network, seed: int = 0) -> Network:
             if isinstance(module, NORMS):
                 draw(module.running_mean, -1, 1)
                 draw(module.running_var, 0.5, 2)
-                if module.affine:
+                if getattr(module, "affine", True):
                     draw(module.weight, -1.5, 1.5)
+            if isinstance(module, Scale):
+                draw(module.weight, -1.5, 1.5)
             if isinstance(getattr(module, "bias", None), nn.Parameter):
                 draw(module.bias, -1, 1)
     return network.eval()

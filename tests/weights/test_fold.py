@@ -81,6 +81,13 @@ PATHS = {
     "linear": ("global_avg_pool, linear: {out: 5}, bn, relu, linear: {out: 3, bias: false}, bn, softmax", 0),
     "before_linear": ("flatten, bn, linear: {out: 3}", 0),
     "dropped": (f"{CONV3}, dropout, bn, dropout, relu, identity, {CONV1}, dropout", 0),
+    "mirrored": ("bn, conv: {out: 6, kernel: 3, padding_mode: reflect}", 0),
+    "frozen": (f"{CONV3}, bn: {{frozen: true}}, relu, bn: {{frozen: true}}, {CONV1}", 0),
+    "learned": (
+        f"{CONV3}, scale: {{by: 2, learned: true}}, relu, scale: {{by: 1, learned: true, per: channel}}, {CONV3}",
+        0,
+    ),
+    "standardised": ("conv: {out: 4, kernel: 3, standardize: true}, bn", 1),
     "nothing": ("dropout, identity", 0),
     "opaque": (f"{CONV3}, bn, module: {{type: ReLU}}, module: {{type: Dropout}}", 0),
 }
