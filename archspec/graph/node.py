@@ -15,7 +15,7 @@ from archspec.syntax.errors import Span
 
 Reduction: TypeAlias = tuple[int | Fraction, ...]
 """Whole numbers, unless a map has grown larger than the input."""
-_UNIT = re.compile(r"(stage[0-9]+\.(?:[0-9]+|enter)|levels\.\w+|skips\.\w+)(?:\.|\Z)")
+_UNIT = re.compile(r"(stage[0-9]+\.(?:[0-9]+|enter)|(?:levels|skips|heads)\.\w+)(?:\.|\Z)")
 _BLOCK = re.compile(r"stage([0-9]+)\.([0-9]+)\Z")
 
 

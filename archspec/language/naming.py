@@ -48,6 +48,7 @@ def _names(data: Map) -> Iterator[tuple[Map, Key, Rule]]:
     yield from _each(data.get("paths"), LABEL.unusable)
     yield from _each(data.get("outputs"), lambda name: _prefixed("outputs", NAME.unusable(name)))
     yield from _each(data.get("graph"), _wire(unusable_address))
+    yield from _each(data.get("heads"), lambda name: _prefixed("heads", NAME.unusable(name)))
     blocks = data.get("blocks")
     for block in blocks.values() if isinstance(blocks, Map) else ():
         yield from _each(_below(block, "graph"), _wire(NAME.unusable))

@@ -255,6 +255,8 @@ class Document(Section):
     """Named paths, for use anywhere."""
     head: PathField = Path(())
     """From the last stage to the output."""
+    heads: Wires = {}
+    """Further heads by name, each a wire that reads any part of the network, and each an output."""
     levels: Annotated[Levels, SectionOf] | None = None
     skips: list[Annotated[Skip, SectionOf]] = []
     drop_path: Annotated[StochasticDepth, SectionOf] | None = None
@@ -263,6 +265,6 @@ class Document(Section):
     outputs: dict[str, Text] | None = None
     """Several outputs: addresses by the name of the output."""
     graph: Wires | None = None
-    """The whole network in graph form, instead of stem, stages and head."""
+    """The whole network in graph form, instead of stem, stages and head; or, beside stages, what follows them."""
     init: Annotated[Init, SectionOf] = Init()
     expect: Annotated[Expect, SectionOf] | None = None

@@ -119,6 +119,5 @@ def needed(table: RichTable, gap: int = GAP) -> int:
     return max(title, sum((column.width or 0) + gap for column in table.columns) - gap + 2 * EDGE)
 
 
-
 def _latex_row(cells: Sequence[str]) -> str:
     return " & ".join(map(latex, cells)) + r" \\"

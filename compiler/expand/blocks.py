@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,8 @@ class Place:
     scope: Mapping[str, Any]
     drop_path: Operator | None
     span: Span | None
+    outputs: Collection[str] = ()
+    """Addresses within it that something outside reads."""
 
 
 def shortcut_scope(scope: Mapping[str, Any], source: Signal, target: Signal) -> dict[str, Any]:
@@ -150,7 +152,7 @@ def _close(
 def _graph_form(place: Place, start: Signal, paths: Paths, builder: Builder, joiner: Joiner | None) -> Signal:
     block, address = place.block, place.address
     wires = block.graph or {}
-    ordered = paths.strands(wires)
+    ordered = paths.strands(wires, place.outputs)
     if not ordered:
         return None
     scope = _graph_scope(place, start, builder)

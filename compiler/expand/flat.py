@@ -1,4 +1,4 @@
-"""The flat form: the whole network as wires, which is also what a graph prints as."""
+"""The flat form: the whole network as wires, which is also what a graph prints as; and wires that follow stages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.compiler.expand.wires import Strand, strands
 from archspec.language.items import Operation
 from archspec.language.schema import Document
 
-STAGED = ("stem", "stages", "head", "levels", "skips", "drop_path", "until")
+STAGED = ("stem", "head", "heads", "levels", "skips", "drop_path", "until")
 
 
 def expand_flat(document: Document, params: Mapping[str, Any], start: Signal, paths: Paths, builder: Builder) -> Signal:
@@ -20,20 +20,21 @@ def expand_flat(document: Document, params: Mapping[str, Any], start: Signal, pa
     for name in STAGED:
         if name in document.model_fields_set:
             span = next((strand.span for strand in (document.graph or {}).values()), None)
-            builder.problems.add(f"a spec has `graph` or `{name}`, not both", span, hint="remove one of them")
+            advice = "remove one of them, or give it `stages`, which a graph may follow"
+            builder.problems.add(f"a spec has `graph` or `{name}`, not both", span, hint=advice)
     given = set((document.outputs or {}).values())
-    ordered = strands(document.graph or {}, builder.problems, given)
+    ordered = strands(document.graph or {}, builder.problems, given, ends=not given)
     signals: dict[str, Signal] = {"input": start}
     for strand in ordered:
         sources = [signals[name] for name in strand.inputs]
         signals[strand.name] = paths.run(
             strand.ops, sources, "" if strand.name == "output" else strand.name, scope_at(params, sources[0]),
-            where=strand.name, labels=strand.inputs, alone=_alone(strand),
+            where=strand.name, labels=strand.inputs, alone=alone(strand),
         )  # fmt: skip
     return signals.get("output")
 
 
-def _alone(strand: Strand) -> bool:
+def alone(strand: Strand) -> bool:
     """Whether a wire gives its name to its operator: its only one, without a name of its own."""
     if strand.name == "output" or len(strand.ops.items) != 1:
         return False

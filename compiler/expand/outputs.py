@@ -9,26 +9,36 @@ from archspec.language.fields import place_of
 from archspec.syntax.errors import suggest
 
 
-def output_nodes(
-    outputs: Mapping[str, str] | None, end: Signal, builder: Builder, passed: Mapping[str, Signal],
-    headless: bool = False,
-) -> dict[str, str]:  # fmt: skip
-    """Output nodes by the name of the output. An address stands for the last node that it begins; `head` also for an
-    empty head, but not for one that `until` cut off, and a stage without blocks for what passes it (`passed`)."""
-    if outputs is None:
-        assert end is not None
-        return {"output": end.name}
-    if not outputs:
-        hint = "leave it out to give what the last operator gives"
-        builder.problems.add("outputs names no output", builder.nodes["input"].span, hint=hint)
-        return {}
-    last = {stage: signal.name for stage, signal in passed.items() if signal is not None}
+def last_nodes(builder: Builder, passed: Mapping[str, Signal]) -> dict[str, str]:
+    """The last node under every address; for an empty head and a stage without blocks, the node that passes them."""
+    last = {address: signal.name for address, signal in passed.items() if signal is not None}
     for name in builder.nodes:
         parts = name.split(".")
         for length in range(1, len(parts) + 1):
             last[".".join(parts[:length])] = name
-    if end is not None and "head" not in last and not headless:
-        last["head"] = end.name
+    return last
+
+
+def output_nodes(
+    outputs: Mapping[str, str] | None, end: Signal, builder: Builder, passed: Mapping[str, Signal],
+    heads: Mapping[str, str], checked: bool,
+) -> dict[str, str]:  # fmt: skip
+    """Output nodes by the name of the output: those of `outputs`, or what the network ends in; and those of the heads.
+
+    `end` is what the network ends in; None where only its heads do. An address stands for the last node that it begins.
+    `passed` are the signals that pass an empty head and stages without blocks. What no output needs is a problem; where
+    there is no `outputs`, that is looked for if it is to be `checked`: where something follows the stages.
+    """
+    if outputs is None:
+        every = {**({} if end is None else {"output": end.name}), **heads}
+        if checked:
+            _check_dead(every, builder)
+        return every
+    if not outputs and not heads:
+        hint = "leave it out to give what the last operator gives"
+        builder.problems.add("outputs names no output", builder.nodes["input"].span, hint=hint)
+        return {}
+    last = last_nodes(builder, passed)
     found: dict[str, str] = {}
     for label, address in outputs.items():
         if address in last:
@@ -37,9 +47,11 @@ def output_nodes(
             known = [name for name in last if name.count(".") <= 1]
             message = f"outputs: there is nothing at '{address[:60]}'"
             builder.problems.add(message, place_of(address), hint=suggest(address, known))
-    if len(found) == len(outputs):
-        _check_dead(found, builder)
-    return found
+        if label in heads:
+            builder.problems.add(f"outputs: '{label}' is also a head", place_of(address), hint="rename one of them")
+    if len(found) == len(outputs) and not found.keys() & heads.keys():
+        _check_dead({**found, **heads}, builder)
+    return {**found, **heads}
 
 
 def _check_dead(outputs: Mapping[str, str], builder: Builder) -> None:

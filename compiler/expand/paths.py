@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,15 +47,16 @@ class Paths:
     def __init__(self, named: Mapping[str, Path], builder: Builder) -> None:
         self._named, self._builder = named, builder
         self._steps: dict[int, tuple[Path, list[Step]]] = {}
-        self._strands: dict[int, tuple[Mapping[str, Wire], list[Strand]]] = {}
+        self._strands: dict[tuple[int, frozenset[str]], tuple[Mapping[str, Wire], list[Strand]]] = {}
         self._limit = 0
         self._spliced: Span | None = None  # the path being spliced, for messages
 
-    def strands(self, wires: Mapping[str, Wire]) -> list[Strand]:
-        """The wires of a block in order, found once for all blocks of its kind."""
-        known = self._strands.get(id(wires))
+    def strands(self, wires: Mapping[str, Wire], outputs: Collection[str] = ()) -> list[Strand]:
+        """The wires of a block in order, found once for all blocks of its kind of which the same `outputs` are read."""
+        key = id(wires), frozenset(outputs)
+        known = self._strands.get(key)
         if known is None:
-            known = self._strands[id(wires)] = (wires, strands(wires, self._builder.problems))
+            known = self._strands[key] = (wires, strands(wires, self._builder.problems, outputs))
         return known[1]
 
     def run(

@@ -49,6 +49,7 @@ def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
     found += document.stages.enter if document.stages else ()
     found += [skip.path for skip in document.skips]
     found += [document.levels.path if document.levels else None, *_wire_paths(document.graph)]
+    found += _wire_paths(document.heads)
     yield from ((path, False) for path in found if path is not None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspec.compiler.expand.builder import Builder
 from archspec.compiler.expand.drop_path import check_drops
 from archspec.compiler.expand.flat import expand_flat
+from archspec.compiler.expand.following import expand_following
 from archspec.compiler.expand.input import input_node
 from archspec.compiler.expand.memo import Memo
 from archspec.compiler.expand.outputs import output_nodes
@@ -39,20 +40,25 @@ def _expanded(spec: Spec, memo: Memo | None, builder: Builder) -> Graph:
         unread = unread_params(spec)
     if memo and not builder.problems:
         memo.checked = True
+    document = spec.document
+    heads: dict[str, str] = {}
+    follows = document.until is None and document.stages is not None and bool(document.graph or document.heads)
     start = input_node(spec, builder)
-    paths = Paths(spec.document.paths, builder)
+    paths = Paths(document.paths, builder)
     try:
-        if spec.document.graph is not None:
+        if document.graph is not None and document.stages is None:
             kinds, notes, passed = {}, [], {}
-            end = expand_flat(spec.document, spec.params, start, paths, builder)
+            end = expand_flat(document, spec.params, start, paths, builder)
         else:
             network = Staged(spec, builder, paths, memo)
-            kinds, notes, passed, end = network.kinds, network.notes, network.passed, network.expand(start)
+            end, kinds, notes = network.expand(start), network.kinds, network.notes
+            passed = network.passed if document.until is not None else {"head": end, **network.passed}
+            if follows and not builder.problems:
+                end, heads = expand_following(document, spec.params, end, passed, paths, builder)
     except SpecError as error:
         builder.problems.extend(error.problems)
     builder.problems.check()
-    headless = spec.document.until is not None
-    outputs = output_nodes(spec.document.outputs, end, builder, passed, headless)
+    outputs = output_nodes(document.outputs, end, builder, passed, heads, follows)
     check_drops(builder, outputs.values())
     builder.problems.check()
-    return Graph(spec.name, builder.nodes.values(), outputs, spec.document.init, kinds, [*unread, *notes])
+    return Graph(spec.name, builder.nodes.values(), outputs, document.init, kinds, [*unread, *notes])

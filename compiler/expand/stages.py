@@ -15,6 +15,7 @@ from archspec.compiler.expand.shortcuts import Shortcuts, spans_of
 from archspec.compiler.expand.skips import STEM, skip_edges
 from archspec.compiler.expand.table import Row, stage_table
 from archspec.language.items import Path
+from archspec.language.schema import Document
 from archspec.language.spec import Spec
 from archspec.ops import Operator
 from archspec.syntax import limits
@@ -31,6 +32,7 @@ class Staged:
         self.notes: list[Problem] = []
         self.passed: dict[str, Signal] = {}
         """The signal that passes a stage without blocks, by the stage."""
+        self.read = _read_inside(self.document)
 
     def expand(self, start: Signal) -> Signal:
         """The network's last signal."""
@@ -152,7 +154,7 @@ class Staged:
             **scope, "index": index, "first": index == 0, "last": index == row.count - 1, "stride": stride,
             "downsampled": max(stride) > 1 if isinstance(stride, list) else stride > 1,
         }  # fmt: skip
-        place = Place(address, block, local, drop_path, block.span)
+        place = Place(address, block, local, drop_path, block.span, self.read.get(address, ()))
         joining = shortcuts.joining(address)
         joiner = partial(shortcuts.joined, address=address) if joining else None
         run = partial(expand_block, place, signal, self.paths, self.builder, joiner)
@@ -160,3 +162,17 @@ class Staged:
             return run()
         read = [((join.prefix, id(join.path)), shortcuts.signals[join.source]) for join in joining]
         return self.memo.part(self.builder, address, [("start", signal), *read], run)
+
+
+def _read_inside(document: Document) -> dict[str, set[str]]:
+    """What outputs, heads and a graph that follows the stages read inside of blocks, by the blocks' addresses."""
+    addresses = [*(document.outputs or {}).values()]
+    for wires in (document.heads, document.graph or {}):
+        addresses += [name for wire in wires.values() for name in (*wire.inputs, *([wire.bare] if wire.bare else []))]
+    found: dict[str, set[str]] = {}
+    for address in addresses:
+        stage, _, rest = address.partition(".")
+        block, _, inside = rest.partition(".")
+        if inside:
+            found.setdefault(f"{stage}.{block}", set()).add(inside)
+    return found

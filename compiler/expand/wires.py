@@ -25,28 +25,33 @@ class Strand:
     span: Span | None
 
 
-def strands(wires: Mapping[str, Wire], problems: Problems, outputs: Collection[str] = ()) -> list[Strand]:
-    """The wires of a block or a flat network in an order in which each follows what it reads.
+def strands(
+    wires: Mapping[str, Wire], problems: Problems, outputs: Collection[str] = (), outside: Collection[str] = (),
+    ends: bool = True,
+) -> list[Strand]:  # fmt: skip
+    """The wires of a block or a network in an order in which each follows what it reads.
 
-    `outputs` are addresses that the network gives: wires they lead to need no reader, and `output` need not be there.
-    Unknown and circular wires, unused ones and a missing `output` are problems; then the list is empty.
+    `outputs` are addresses that the network gives: wires they lead to need no reader. `outside` are further names that
+    wires may read. A graph that `ends` has the wire `output`. Unknown and circular wires, unused ones and a missing
+    `output` are problems; then the list is empty.
     """
     found = {name: _settled(name, wire) for name, wire in wires.items()}
     wrong = Problems()  # its own: `problems` may hold the same from another block of this kind
-    if "output" not in found and not outputs:
+    if ends and "output" not in found:
         span = next((strand.span for strand in found.values()), None)
         wrong.add("a graph needs the wire 'output'", span, hint="name its last wire 'output', or add `output: WIRE`")
     read = {source for strand in found.values() for source in strand.inputs} | {"output"}
     read |= {prefix for address in outputs for prefix in _prefixes(address)}
     spend(300 * len(found), "the wires are too many", next((strand.span for strand in found.values()), None))
-    known = [*found, "input"]
+    known = [*found, "input", *(address for address in outside if address.count(".") < 2)]
     for name, strand in found.items():
         if name not in read and not (outputs and any(prefix in outputs for prefix in _prefixes(name))):
             wrong.add(f"nothing reads the wire '{name}'", strand.span, hint="use it or remove it")
         for source in strand.inputs:
-            if source == "output" or (source != "input" and source not in found):
+            if source == "output" or (source != "input" and source not in found and source not in outside):
                 hint = suggest(source, known)
-                wrong.add(f"there is no wire '{source[:60]}'", place_of(source) or strand.span, hint=hint)
+                what = "nothing at" if outside else "no wire"
+                wrong.add(f"there is {what} '{source[:60]}'", place_of(source) or strand.span, hint=hint)
     problems.extend(wrong)
     if len(wrong):
         return []
@@ -69,7 +74,7 @@ def _ordered(found: Mapping[str, Strand], problems: Problems) -> list[Strand]:
     readers: dict[str, list[str]] = {name: [] for name in names}
     waiting: dict[str, int] = {}
     for name, strand in found.items():
-        sources = dict.fromkeys(source for source in strand.inputs if source != "input")
+        sources = dict.fromkeys(source for source in strand.inputs if source in found)
         waiting[name] = len(sources)
         for source in sources:
             readers[source].append(name)
@@ -86,7 +91,7 @@ def _ordered(found: Mapping[str, Strand], problems: Problems) -> list[Strand]:
         return order
     try:
         TopologicalSorter(
-            {name: [source for source in strand.inputs if source != "input"] for name, strand in found.items()}
+            {name: [source for source in strand.inputs if source in found] for name, strand in found.items()}
         ).prepare()
     except CycleError as error:
         circle = list(reversed(error.args[1]))

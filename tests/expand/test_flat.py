@@ -183,7 +183,14 @@ a.conv: [conv: {out: 8, kernel: [3, 1], stride: [2, 1], groups: 2, dilation: [2,
 a.conv2: {from: a.conv, ops: [conv: {out: 8, kernel: 1, bias: true, bias_init: -0.1}]}
 a.bn: {from: a.conv2, ops: [bn: {eps: 0.001, momentum: 0.01, scale_init: 0}]}
 a.bn2: {from: a.bn, ops: [bn: {affine: false}]}
-a.gn: {from: a.bn2, ops: [group_norm: {groups: 2, eps: 1.0e-6, affine: false}]}
+a.frozen: {from: a.bn2, ops: [bn: {frozen: true}]}
+a.weights: {from: a.frozen, ops: [conv: {out: 8, kernel: 3, padding_mode: reflect, standardize: true}]}
+a.rms: {from: a.weights, ops: [rms_norm: {eps: 0.01, affine: false}]}
+a.lrn: {from: a.rms, ops: [local_response_norm: {size: 3, alpha: 0.01, beta: 0.5, k: 2}]}
+a.up: {from: a.lrn, ops: [conv_transpose: {out: 8, kernel: 2, stride: 2, groups: 2, padding: 0, bias: true}]}
+a.blur: {from: a.up, ops: [blur_pool: {kernel: 2, stride: [2, 1]}]}
+a.back: {from: a.blur, ops: [subsample: {stride: [1, 2]}]}
+a.gn: {from: a.back, ops: [group_norm: {groups: 2, eps: 1.0e-6, affine: false}]}
 a.ln: {from: a.gn, ops: [layer_norm: {eps: 1.0e-07, affine: false}]}
 b.relu: {from: a.ln, ops: [relu]}
 b.leaky: {from: b.relu, ops: [leaky_relu: {slope: 0.3}]}
@@ -191,7 +198,11 @@ b.prelu: {from: b.leaky, ops: [prelu: {per_channel: false, slope: 0.123456789012
 b.elu: {from: b.prelu, ops: [elu: {alpha: 2}]}
 b.silu: {from: b.elu, ops: [silu]}
 b.gelu: {from: b.silu, ops: [gelu: {approximate: tanh}]}
-b.sigmoid: {from: b.gelu, ops: [sigmoid]}
+b.relu6: {from: b.gelu, ops: [relu6]}
+b.hardswish: {from: b.relu6, ops: [hardswish]}
+b.hardsigmoid: {from: b.hardswish, ops: [hardsigmoid]}
+b.mish: {from: b.hardsigmoid, ops: [mish]}
+b.sigmoid: {from: b.mish, ops: [sigmoid]}
 b.tanh: {from: b.sigmoid, ops: [tanh]}
 b.softmax: {from: b.tanh, ops: [softmax]}
 c.max: {from: b.softmax, ops: [max_pool: {kernel: 3, stride: 1, padding: 1, ceil_mode: true}]}
@@ -203,12 +214,20 @@ d.pad: {from: c.window, ops: [pad_channels: {out: 12}]}
 d.sub: {from: d.pad, ops: [subsample: {stride: [1, 2]}]}
 d.id: {from: d.sub, ops: [identity]}
 d.scale: {from: d.id, ops: [scale: {by: -0.5}]}
-d.minus: {from: d.scale, ops: [one_minus]}
+d.alpha: {from: d.scale, ops: [scale: {by: 1.0e-06, learned: true, per: channel}]}
+d.shuffle: {from: d.alpha, ops: [channel_shuffle: {groups: 3}]}
+d.up: {from: d.shuffle, ops: [upsample: {factor: 3, mode: linear}]}
+d.down: {from: d.up, ops: [subsample: {stride: 3}]}
+d.slice: {from: d.down, ops: [slice: {start: 1, stop: 11}]}
+d.wide: {from: d.slice, ops: [pad_channels: {out: 12}]}
+d.minus: {from: d.wide, ops: [one_minus]}
 d.drop: {from: d.minus, ops: [dropout: {p: 0.1}]}
 d.path: {from: d.drop, ops: [drop_path: {survival: 0.3333333333333333, unit: sample, rescale: true}]}
 e.add: {from: [d.path, d.id, d.id], ops: [add]}
 e.pool: {from: e.add, ops: [global_avg_pool]}
-e.gate: {from: [e.pool, e.add], ops: [multiply]}
+e.max: {from: e.add, ops: [global_max_pool]}
+e.both: {from: [e.pool, e.max], ops: [add]}
+e.gate: {from: [e.both, e.add], ops: [multiply]}
 e.cat: {from: [e.gate, e.add], ops: [concat]}
 f.flatten: {from: e.cat, ops: [flatten]}
 f.linear: {from: f.flatten, ops: [linear: {out: 5, bias: false}]}
