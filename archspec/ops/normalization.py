@@ -156,20 +156,20 @@ class RMSNorm(Operator):
 
 
 class LocalResponseNorm(Operator):
-    """Each number divided by (k + alpha / size * the sum of squares over `size` channels around its own) ** beta
-    (Krizhevsky et al., NIPS 2012, section 3.3, with torch's mean in the place of the sum)."""
+    """Each number divided by a power, beta, of k + alpha times the mean of squares over `size` channels around its own
+    (Krizhevsky et al., NIPS 2012, section 3.3, who have the sum in the place of the mean)."""
 
     key: ClassVar[str] = "local_response_norm"
     role: ClassVar[Role] = "norm"
 
     size: Count = 5
-    """Channels in the sum."""
+    """Channels in the mean."""
     alpha: NotNegative = 1e-4
-    """Weight of the sum."""
+    """Weight of the mean."""
     beta: Annotated[float, Range(0, 100)] = 0.75
     """The power."""
     k: Annotated[float, Range(1e-6, 1e6)] = 1.0
-    """Added to the sum."""
+    """Added to it."""
 
     def shape(self, inputs: Shapes) -> Shape:
         need_map(inputs, self.key)
