@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from math import prod
+from math import comb, prod
 from typing import Any
 
 import torch
@@ -158,21 +158,89 @@ def _conv(given: Given, x: Tensor) -> Tensor:
     kernel, dilation = _sizes(op.kernel, rank), _sizes(op.dilation, rank)
     centred = tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
     padding = centred if op.padding is None else _sizes(op.padding, rank)
+    if op.padding_mode != "zeros":
+        x = F.pad(x, [size for size in reversed(padding) for _ in range(2)], mode=op.padding_mode)
+        padding = (0,) * rank
+    weight = given.weight()
+    assert weight is not None
+    if op.standardize:
+        dims = tuple(range(1, weight.ndim))
+        deviation = (weight.var(dims, correction=0, keepdim=True) + 1e-5).sqrt()
+        weight = (weight - weight.mean(dims, keepdim=True)) / deviation
     function = F.conv2d if rank == 2 else F.conv3d
     return function(
-        x, given.weight(), given.weight("bias"), stride=_sizes(op.stride, rank), padding=padding, dilation=dilation,
+        x, weight, given.weight("bias"), stride=_sizes(op.stride, rank), padding=padding, dilation=dilation,
         groups=op.groups,
     )  # fmt: skip
+
+
+def _conv_transpose(given: Given, x: Tensor) -> Tensor:
+    op, rank = given.op, x.ndim - 2
+    function = F.conv_transpose2d if rank == 2 else F.conv_transpose3d
+    weight, bias, stride = given.weight(), given.weight("bias"), _sizes(op.stride, rank)
+    if op.padding is not None:
+        return function(x, weight, bias, stride=stride, padding=_sizes(op.padding, rank), groups=op.groups)
+    whole = function(x, weight, bias, stride=stride, groups=op.groups)
+    for dim, (k, s) in enumerate(zip(_sizes(op.kernel, rank), stride, strict=True), start=2):
+        whole = whole.narrow(dim, (k - s + 1) // 2, x.shape[dim] * s)
+    return whole
+
+
+def _blur_pool(given: Given, x: Tensor) -> Tensor:
+    k, rank = given.op.kernel, x.ndim - 2
+    row = torch.tensor([comb(k - 1, i) for i in range(k)], dtype=x.dtype) / 2 ** (k - 1)
+    weight = row
+    for _ in range(rank - 1):
+        weight = weight[..., None] * row
+    x = F.pad(x, ((k - 1) // 2, k // 2) * rank, mode="reflect")
+    function = F.conv2d if rank == 2 else F.conv3d
+    weight = weight.expand(x.shape[1], 1, *weight.shape)
+    return function(x, weight, stride=_sizes(given.op.stride, rank), groups=x.shape[1])
+
+
+def _scale(given: Given, x: Tensor) -> Tensor:
+    return x * _by_channel(given.weight(), x) if given.op.learned else x * given.op.by
+
+
+def _rms_norm(given: Given, x: Tensor) -> Tensor:
+    y = x / (x.square().mean(1, keepdim=True) + given.op.eps).sqrt()
+    return y if given.weight() is None else y * _by_channel(given.weight(), x)
+
+
+def _by_channel(numbers: Tensor | None, like: Tensor) -> Tensor:
+    assert numbers is not None
+    return numbers.reshape(-1, *(1,) * (like.ndim - 2))
+
+
+def _local_response_norm(given: Given, x: Tensor) -> Tensor:
+    op, before = given.op, given.op.size // 2
+    squares = F.pad(x.square().movedim(1, -1), (before, (op.size - 1) // 2))
+    mean = squares.unfold(-1, op.size, 1).sum(-1).movedim(-1, 1) / op.size
+    return x / (op.k + op.alpha * mean) ** op.beta
+
+
+def _upsample(given: Given, x: Tensor) -> Tensor:
+    if given.op.mode == "nearest":
+        for dim in range(2, x.ndim):
+            x = x.repeat_interleave(given.op.factor, dim)
+        return x
+    size = [side * given.op.factor for side in x.shape[2:]]
+    return F.interpolate(x, size=size, mode="bilinear" if x.ndim == 4 else "trilinear")
+
+
+def _channel_shuffle(given: Given, x: Tensor) -> Tensor:
+    return x.reshape(x.shape[0], given.op.groups, -1, *x.shape[2:]).transpose(1, 2).reshape(x.shape)
 
 
 def _bn(given: Given, x: Tensor) -> Tensor:
     mean, var, count = (
         f"{given.node.name}.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")
     )  # fmt: skip
-    if given.training:
+    training = given.training and not given.op.frozen
+    if training:
         given.buffers[count] += 1
     return F.batch_norm(
-        x, given.buffers[mean], given.buffers[var], given.weight(), given.weight("bias"), given.training,
+        x, given.buffers[mean], given.buffers[var], given.weight(), given.weight("bias"), training,
         given.op.momentum, given.op.eps,
     )  # fmt: skip
 
@@ -287,7 +355,19 @@ RULES: dict[str, Any] = {
     "multiply": _multiply,
     "concat": lambda given, *inputs: torch.cat(inputs, 1),
     "flatten": lambda given, x: x.reshape(x.shape[0], prod(x.shape[1:])),
-    "scale": lambda given, x: x * given.op.by,
+    "scale": _scale,
+    "conv_transpose": _conv_transpose,
+    "rms_norm": _rms_norm,
+    "local_response_norm": _local_response_norm,
+    "relu6": lambda given, x: x.clamp(0, 6),
+    "hardswish": lambda given, x: F.hardswish(x),  # torch has a sixth in float32, whatever the dtype
+    "hardsigmoid": lambda given, x: F.hardsigmoid(x),
+    "mish": lambda given, x: x * torch.tanh(F.softplus(x)),
+    "blur_pool": _blur_pool,
+    "global_max_pool": lambda given, x: x.flatten(2).amax(2),
+    "slice": lambda given, x: x[:, given.op.start : given.op.stop],
+    "channel_shuffle": _channel_shuffle,
+    "upsample": _upsample,
     "one_minus": lambda given, x: 1 - x,
     "pad_channels": _pad_channels,
     "subsample": _subsample,

@@ -35,7 +35,9 @@ def conv(draw: Draw, shape: Shape) -> dict[str, Any]:
         fields["groups"] = groups
     if draw.one_in(2):
         fields |= {"bias": True} | ({"bias_init": 0.5} if draw.one_in(2) else {})
-    return fields
+    if draw.one_in(6):
+        fields["padding_mode"] = draw.pick(["reflect", "replicate", "circular"])
+    return fields | ({"standardize": True} if draw.one_in(8) else {})
 
 
 def window(draw: Draw, shape: Shape) -> dict[str, Any]:
@@ -59,8 +61,16 @@ def norm(draw: Draw, shape: Shape) -> dict[str, Any]:
 
 
 def bn(draw: Draw, shape: Shape) -> dict[str, Any]:
+    if draw.one_in(6):
+        return {"frozen": True}
     fields = norm(draw, shape) | ({"momentum": 0.3} if draw.one_in(4) else {})
     return fields | ({"scale_init": 0.4} if draw.one_in(4) and "affine" not in fields else {})
+
+
+def scale(draw: Draw, shape: Shape) -> dict[str, Any]:
+    if draw.one_in(2):
+        return {"by": draw.pick([0.5, -2]), "learned": True, "per": draw.pick(["tensor", "channel"])}
+    return {"by": draw.pick([0.5, -2, 0])}
 
 
 def drop_path(draw: Draw, shape: Shape) -> dict[str, Any]:
@@ -85,6 +95,11 @@ def module(draw: Draw, shape: Shape) -> dict[str, Any]:
     return {"type": name, **MODULES[name]}
 
 
+def slices(draw: Draw, shape: Shape) -> dict[str, Any]:
+    start = draw.number(0, shape[0] - 1)
+    return {"start": start} | ({"stop": draw.number(start + 1, shape[0])} if draw.one_in(2) else {})
+
+
 def groups(draw: Draw, shape: Shape) -> dict[str, Any]:
     return {"groups": divisor(draw, shape[0])}
 
@@ -101,16 +116,17 @@ FIELDS: dict[str, Callable[[Draw, Shape], dict[str, Any]]] = {
     "gelu": lambda draw, shape: {"approximate": draw.pick(["none", "tanh"])},
     "max_pool": window,
     "avg_pool": averaging,
-    "scale": lambda draw, shape: {"by": draw.pick([0.5, -2, 0])},
+    "scale": scale,
+    "rms_norm": norm,
+    "local_response_norm": lambda draw, shape: {"size": draw.number(1, 4), "alpha": 0.5, "beta": 0.6, "k": 2},
     "pad_channels": lambda draw, shape: {"out": shape[0] + draw.number(0, 2)},
     "subsample": lambda draw, shape: {"stride": per_dimension(draw, shape, 1, 2)},
     "dropout": lambda draw, shape: {"p": draw.pick([0.3, 0, 1])},
     "drop_path": drop_path,
     "module": module,
-    # Those that only some versions of the vocabulary have.
     "conv_transpose": lambda draw, shape: {"out": draw.number(1, 4), "kernel": draw.number(2, 3), "stride": 2},
     "channel_shuffle": groups,
-    "slice": lambda draw, shape: {"start": draw.number(0, shape[0] - 1)},
+    "slice": slices,
     "blur_pool": lambda draw, shape: {"kernel": draw.number(2, 3)},
     "upsample": lambda draw, shape: {"factor": 2, "mode": draw.pick(["nearest", "linear"])},
 }

@@ -17,7 +17,8 @@ from archspec.ops.ranges import Range
 LEAST = {  # what each operator needs besides
     "conv": {"out": 4, "kernel": 3}, "linear": {"out": 4}, "max_pool": {"kernel": 2}, "avg_pool": {"kernel": 2},
     "scale": {"by": 1}, "pad_channels": {"out": 8}, "subsample": {"stride": 2}, "drop_path": {"survival": 0.5},
-    "module": {"type": "ReLU"}, "group_norm": {"groups": 1},
+    "module": {"type": "ReLU"}, "group_norm": {"groups": 1}, "conv_transpose": {"out": 4, "kernel": 2, "stride": 2},
+    "channel_shuffle": {"groups": 1},
 }  # fmt: skip
 
 
@@ -129,7 +130,9 @@ def test_torch_gives_numbers_at_both_ends(operator: type[Operator], name: str, l
         fields = {**LEAST.get(operator.key, {}), name: end}
         fields |= {"bias": True} if name == "bias_init" else {}
         told = ", ".join(f"{key}: {str(value).lower()}" for key, value in fields.items())
-        network = build(loads(f"archspec: 1\ninput: {{size: [4, 4]}}\nstem: [{operator.key}: {{{told}}}]\n"))
+        wires = f"{{a: [{operator.key}: {{{told}}}], output: {{from: [a, input], ops: [add]}}}}"
+        body = f"graph: {wires}" if operator.key == "drop_path" else f"stem: [{operator.key}: {{{told}}}]"
+        network = build(loads(f"archspec: 1\ninput: {{size: [4, 4]}}\n{body}\n"))
         for x in (torch.ones(2, 3, 4, 4), torch.randn(2, 3, 4, 4)):
             x.requires_grad_()
             y = network(x)
