@@ -4,7 +4,8 @@ An expression is parsed once, into a small tree of our own made from Python's `a
 passed to `eval`. Text length, depth, the magnitude of numbers and the length of lists are bounded, and every term and
 every entry of a list spends of the spec's budget of work, whoever wrote it.
 
-    numbers  lists  names  + - * / // % **  < <= > >= == !=  and or not  a if c else b  a[i]  min max sum len round
+    numbers  lists  names  + - * / // % **  < <= > >= == !=  and or not  a if c else b  a[i]  a[i:j]
+    min max sum len round floor ceil sqrt log exp
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, TypeAlias
 
 from archspec.syntax.errors import Problem, Span, suggest
 from archspec.syntax.names import SCOPE_NAMES
-from archspec.syntax.values import FUNCTIONS, TOO_LARGE, bounded, limited, number, show, weighed, whole
+from archspec.syntax.values import FUNCTIONS, TOO_LARGE, bounded, limited, number, show, sliced, weighed, whole
 from archspec.syntax.work import Exhausted, spend
 
 Value: TypeAlias = "int | float | bool | list[Value] | dict[int | str, Value] | None"
@@ -178,6 +179,10 @@ def _index(term: Term, scope: Scope) -> Any:
     raise TypeError(f"only a list or a table can be indexed, and this is {show(table)}")
 
 
+def _slice(term: Term, scope: Scope) -> Any:
+    return sliced(*(whole(part.evaluate(scope)) for part in term.parts))
+
+
 def _call(term: Term, scope: Scope) -> Any:
     result = FUNCTIONS[term.data](*(part.evaluate(scope) for part in term.parts))
     return bounded(result)
@@ -192,6 +197,7 @@ _EVALUATE: dict[str, Callable[[Term, Scope], Any]] = {
     "logic": _logic,
     "choice": _choice,
     "index": _index,
+    "slice": _slice,
     "call": _call,
     "list": lambda term, scope: limited([part.evaluate(scope) for part in term.parts]),
     "table": lambda term, scope: limited(

@@ -31,7 +31,7 @@ SCOPE_NAMES = {
     "out": _IN_SHORTCUTS, "changed": _IN_SHORTCUTS,
 }  # fmt: skip
 
-FUNCTION_NAMES = frozenset({"min", "max", "sum", "len", "round"})
+FUNCTION_NAMES = frozenset({"min", "max", "sum", "len", "round", "floor", "ceil", "sqrt", "log", "exp"})
 
 # Public attributes of torch.nn.Module, torch.fx.GraphModule and the compiler's subclasses of them, which a submodule
 # cannot be called. A test compares.

@@ -59,7 +59,7 @@ def _from_data(data: Data, problems: list[Problem]) -> Term:
         return Term("constant", None, (), data.span)
 
 
-HAS = "numbers, names, + - * / // % **, comparisons, and, or, not, a if c else b, a[i], min, max, sum, len, round"
+HAS = f"numbers, names, + - * / // % **, comparisons, and, or, not, a if c else b, a[i], a[i:j], {', '.join(FUNCTIONS)}"
 # Python's parser warns of these on its own channel, and then reads them.
 _WARNED = re.compile(r"\\|(?<![\w.])[0-9][0-9_.]*+(?:[eE][-+]?[0-9]+)?+[A-Za-z_]")
 _SLIPS = [
@@ -70,7 +70,7 @@ _SLIPS = [
 ]
 _REFUSED: dict[type[ast.expr], str] = {
     ast.Attribute: "attributes: a name has no dot", ast.Constant: "texts in quotes", ast.Call: "such call",
-    ast.Slice: "slices", ast.Subscript: "slices", ast.Dict: "tables within: write them in YAML, outside the quotes",
+    ast.Slice: "slices of several dimensions", ast.Subscript: "slices with a step", ast.Dict: "tables within: write them in YAML, outside the quotes",
     ast.Lambda: "lambda", ast.ListComp: "comprehensions: use `each`", ast.GeneratorExp: "comprehensions: use `each`",
     ast.Compare: "`in` and `is`", ast.BinOp: "such operator", ast.UnaryOp: "such operator",
 }  # fmt: skip
@@ -115,6 +115,10 @@ class _Translation:
     def refuse(self, node: ast.expr, message: str, hint: str | None = None) -> EvaluationError:
         return EvaluationError(message, self.where(node), hint)
 
+    def bound(self, node: ast.expr | None, depth: int) -> Term:
+        """An end of a slice; None where it is the list's own."""
+        return Term("constant", None, (), self.span) if node is None else self.translate(node, depth)
+
     def translate(self, node: ast.expr, depth: int) -> Term:
         if depth > limits.MAX_EXPRESSION_DEPTH:
             raise EvaluationError("the expression is nested too deeply", self.span)
@@ -145,6 +149,9 @@ class _Translation:
                 return term("logic", "or" if isinstance(op, ast.Or) else "and", *values)
             case ast.IfExp(test=test, body=body, orelse=otherwise):
                 return term("choice", None, body, test, otherwise)
+            case ast.Subscript(value=value, slice=ast.Slice(lower=lower, upper=upper, step=None)):
+                bounds = [self.bound(end, depth + 1) for end in (lower, upper)]
+                return Term("slice", None, (self.translate(value, depth + 1), *bounds), self.where(node))
             case ast.Subscript(value=value, slice=index) if not isinstance(index, ast.Slice):
                 return term("index", None, value, index)
             case ast.List(elts=items) | ast.Tuple(elts=items):

@@ -162,5 +162,42 @@ def _round(value: Any, digits: Any = 0) -> Any:
     return round(number(value), digits) if digits else round(number(value))
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {"min": _min, "max": _max, "sum": _sum, "len": _length, "round": _round}
-MOST_ARGUMENTS = {"len": 1, "round": 2}
+def _floor(value: Any) -> Any:
+    return math.floor(number(value))
+
+
+def _ceil(value: Any) -> Any:
+    return math.ceil(number(value))
+
+
+def _sqrt(value: Any) -> Any:
+    if number(value) < 0:
+        raise ValueError("the root of a negative number is no number")
+    return math.sqrt(value)
+
+
+def _log(value: Any) -> Any:
+    if number(value) <= 0:
+        raise ValueError(f"only numbers above 0 have a logarithm, and this is {show(value)}")
+    return math.log(value)
+
+
+def _exp(value: Any) -> Any:
+    return math.exp(number(value))
+
+
+def sliced(value: Any, start: Any, stop: Any) -> list[Any]:
+    """The entries of a list from `start` to before `stop`, as Python counts them; None is the list's own end."""
+    if not isinstance(value, list):
+        raise TypeError(f"only a list can be sliced, and this is {show(value)}")
+    for bound in (start, stop):
+        if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)):
+            raise TypeError(f"a slice goes from one whole number to another, not {show(bound)}")
+    return limited(value[start:stop])
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "min": _min, "max": _max, "sum": _sum, "len": _length, "round": _round, "floor": _floor, "ceil": _ceil,
+    "sqrt": _sqrt, "log": _log, "exp": _exp,
+}  # fmt: skip
+MOST_ARGUMENTS = {"len": 1, "round": 2, "floor": 1, "ceil": 1, "sqrt": 1, "log": 1, "exp": 1}

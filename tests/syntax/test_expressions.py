@@ -76,6 +76,20 @@ def problem(text: str) -> Problem:
         ("round(2.5)", 2),
         ("round(2.567, 2)", 2.57),
         ("round(1234, -2)", 1200),
+        ("floor(2.7) + ceil(2.2)", 5),
+        ("floor(n / 3)", -2),
+        ("ceil(n / 3)", -1),
+        ("floor(a)", 3),
+        ("sqrt(6.25)", 2.5),
+        ("log(exp(2))", 2.0),
+        ("exp(-1000)", 0.0),
+        ("counts[1:3]", [4, 6]),
+        ("counts[:2]", [3, 4]),
+        ("counts[-1:]", [3]),
+        ("counts[:]", [3, 4, 6, 3]),
+        ("counts[a:2]", []),
+        ("counts[6 / 3 :100]", [6, 3]),
+        ("sum(counts[:a]) + nested[1:][0][0]", 16),
         ("[a, 2 * a]", [3, 6]),
         ("(1, 2)", [1, 2]),
         ("counts + [9]", [3, 4, 6, 3, 9]),
@@ -96,6 +110,7 @@ def test_values(text: str, expected: object) -> None:
 WORDS = [
     "1", "2.5", "a", "counts", "table", "yes", "(", ")", "[", "]", ",", "+", "-", "*", "/",
     "//", "%", "**", "<", "==", "and", "or", "not", "if", "else", "min", "len", ":", ".", "=",
+    "log", "exp", "floor",
 ]  # fmt: skip
 
 
@@ -186,7 +201,24 @@ def larger(inner: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
 
         return Tree(f"[{', '.join(tree.text for tree in entries)}][{at}]", compute)
 
+    def applied(name: str, argument: Tree) -> Tree:
+        def compute() -> Any:
+            given = number(argument.compute())
+            if (name == "log" and given <= 0) or (name == "sqrt" and given < 0):
+                raise NoValueError
+            return bounded(getattr(math, name)(given))
+
+        return Tree(f"{name}({argument.text})", compute)
+
+    def sliced(entries: list[Tree], start: int | None, stop: int | None) -> Tree:
+        ends = ["" if end is None else str(end) for end in (start, stop)]
+        text = f"len([{', '.join(tree.text for tree in entries)}][{':'.join(ends)}])"
+        return Tree(text, lambda: len([tree.compute() for tree in entries][start:stop]))
+
+    ends = st.none() | st.integers(-4, 4)
     return st.one_of(
+        st.builds(applied, st.sampled_from(["floor", "ceil", "sqrt", "log", "exp"]), inner),
+        st.builds(sliced, st.lists(inner, min_size=1, max_size=3), ends, ends),
         st.builds(binary, inner, st.sampled_from(sorted(ARITHMETIC)), inner),
         st.builds(
             compared, inner, st.lists(st.tuples(st.sampled_from([*ORDER, *EQUAL]), inner), min_size=1, max_size=2)
@@ -275,7 +307,19 @@ def test_any_text_has_a_value_or_a_problem(text: str) -> None:
         ("0x10", 1, "is not an expression", None),
         ("a.real", 1, "no attributes", None),
         ("'text'", 1, "no texts in quotes", None),
-        ("counts[1:2]", 1, "no slices", None),
+        ("counts[::2]", 1, "no slices with a step", None),
+        ("counts[1:2, 0]", 8, "no slices of several dimensions", None),
+        ("counts[0.5:]", 1, "a slice goes from one whole number to another, not 0.5", None),
+        ("counts[:yes]", 1, "a slice goes from one whole number to another, not true", None),
+        ("a[1:]", 1, "only a list can be sliced, and this is 3", None),
+        ("table[1:]", 1, "only a list can be sliced", None),
+        ("floor(yes)", 1, "arithmetic needs numbers, and this is true", None),
+        ("ceil(counts)", 1, "arithmetic needs numbers", None),
+        ("sqrt(n)", 1, "the root of a negative number", None),
+        ("log(z)", 1, "only numbers above 0 have a logarithm, and this is 0", None),
+        ("exp(1000)", 1, "larger than 1e+15", None),
+        ("exp(35)", 1, "larger than 1e+15", None),
+        ("log(2, 10)", 1, "log() takes one argument", None),
         ("lambda: 1", 1, "no lambda", None),
         ("[x for x in counts]", 1, "no comprehensions", None),
         ("a in counts", 1, "no `in` and `is`", None),
