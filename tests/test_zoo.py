@@ -48,6 +48,9 @@ NAMES = """
     ssd_resnet50_backbone ssd_iresnet50_backbone ssd_iresgroup50_backbone ssd_resnet101_backbone
 """.split()
 
+PAPERS = {"1512.03385", "1603.05027", "1605.07146", "1608.02908", "2004.04989"}
+BEYOND = sorted(set(zoo.names()) - set(NAMES))
+
 # Parameters and MACs: exact where they are known exactly, else as the paper rounds them.
 FIGURES = {
     "resnet18": "11689512 1.814G", "resnet34": "21797672 3.664G", "resnet34_a": "21623848 3.644G",
@@ -111,6 +114,12 @@ def spec(name: str) -> Spec:
 graph = zoo_graph
 
 
+def paper(name: str) -> str:
+    """The arXiv number of the paper that a network is from."""
+    document = spec(name).document
+    return (document.paper.arxiv if document.paper else None) or ""
+
+
 def varied(name: str, **overrides: Any) -> Graph:
     return expand(archspec.load(name, **{key.replace("__", "."): value for key, value in overrides.items()}))
 
@@ -128,11 +137,19 @@ def multiset(network: Graph) -> Counter[Any]:
 
 
 def test_every_architecture_of_the_papers_is_there() -> None:
-    assert sorted(NAMES) == sorted(path.stem for path in SPECS.glob("*.yaml"))
-    assert len(set(NAMES)) == len(NAMES) == 133
+    assert sorted(NAMES) == sorted(name for name in zoo.names() if paper(name) in PAPERS)
 
 
-@pytest.mark.parametrize("name", [*NAMES, *(f"bases/{base}" for base in BASES)])
+def test_every_other_network_says_where_it_is_from_and_claims_exact_counts() -> None:
+    for name in BEYOND:
+        expect = spec(name).document.expect
+        assert re.fullmatch(r"\d{4}\.\d{4,5}", paper(name)), name
+        assert expect is not None
+        claims = [expect.params, expect.macs, expect.layers]
+        assert claims == [str(count) for count in (graph(name).params, graph(name).macs, graph(name).layers)], name
+
+
+@pytest.mark.parametrize("name", [*NAMES, *BEYOND, *(f"bases/{base}" for base in BASES)])
 def test_text(name: str) -> None:
     lines = (SPECS / f"{name}.yaml").read_text().splitlines()
     assert lines[0] == "archspec: 1"
@@ -145,7 +162,7 @@ def test_text(name: str) -> None:
 def test_metadata(name: str) -> None:
     document = spec(name).document
     assert document.paper is not None
-    assert document.paper.arxiv in {"1512.03385", "1603.05027", "1605.07146", "1608.02908", "2004.04989"}
+    assert document.paper.arxiv in PAPERS
     assert all(0 < float(error) < 50 for error in document.paper.error.values())
     assert set(document.paper.error) <= {"cifar10", "cifar100", "svhn", "imagenet", "kinetics400"}
 
