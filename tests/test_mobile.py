@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import archspec
-from tests.families.mobile import NETWORKS, efficientnet, regnet
+from tests.families.mobile import NETWORKS, efficientnet
 
 
 def parameters(network: nn.Module) -> list[tuple[int, ...]]:
@@ -38,9 +38,12 @@ def test_logits(name: str) -> None:
 
 
 @pytest.mark.parametrize(("overrides", "stem", "widths", "depths", "count"), [
-    ({"depth": 1.1, "size": 240}, 32, (16, 24, 40, 80, 112, 192, 320), (2, 3, 3, 4, 4, 5, 2), 7_794_184),
-    ({"width": 1.2, "depth": 1.4, "size": 300}, 40, (24, 32, 48, 96, 136, 232, 384), (2, 3, 3, 5, 5, 6, 2), 12_233_232),
-    ({"width": 1.4, "depth": 1.8, "size": 380}, 48, (24, 32, 56, 112, 160, 272, 448), (2, 4, 4, 6, 6, 8, 2), 19_341_616),
+    ({"depth": 1.1, "size": 240},
+     32, (16, 24, 40, 80, 112, 192, 320), (2, 3, 3, 4, 4, 5, 2), 7_794_184),
+    ({"width": 1.2, "depth": 1.4, "size": 300},
+     40, (24, 32, 48, 96, 136, 232, 384), (2, 3, 3, 5, 5, 6, 2), 12_233_232),
+    ({"width": 1.4, "depth": 1.8, "size": 380},
+     48, (24, 32, 56, 112, 160, 272, 448), (2, 4, 4, 6, 6, 8, 2), 19_341_616),
 ])  # fmt: skip
 def test_efficientnet_scales(
     overrides: dict[str, Any], stem: int, widths: tuple[int, ...], depths: tuple[int, ...], count: int

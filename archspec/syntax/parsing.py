@@ -70,7 +70,8 @@ _SLIPS = [
 ]
 _REFUSED: dict[type[ast.expr], str] = {
     ast.Attribute: "attributes: a name has no dot", ast.Constant: "texts in quotes", ast.Call: "such call",
-    ast.Slice: "slices of several dimensions", ast.Subscript: "slices with a step", ast.Dict: "tables within: write them in YAML, outside the quotes",
+    ast.Slice: "slices of several dimensions", ast.Subscript: "slices with a step",
+    ast.Dict: "tables within: write them in YAML, outside the quotes",
     ast.Lambda: "lambda", ast.ListComp: "comprehensions: use `each`", ast.GeneratorExp: "comprehensions: use `each`",
     ast.Compare: "`in` and `is`", ast.BinOp: "such operator", ast.UnaryOp: "such operator",
 }  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -214,7 +215,7 @@ def xception() -> nn.Module:
 
     def block(*widths: int, relu: bool = True, down: bool = True) -> nn.Module:
         layers: list[nn.Module] = []
-        for number, (i, o) in enumerate(zip(widths, widths[1:], strict=False)):
+        for number, (i, o) in enumerate(pairwise(widths)):
             layers += [*([nn.ReLU()] if relu or number else []), separable(i, o)]
         if not down:
             return Joined(nn.Sequential(*layers), nn.Identity())
