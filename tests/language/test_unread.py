@@ -8,7 +8,6 @@ import pytest
 from networks import graph_of, problems_of
 
 import archspec
-from archspec.language import zoo
 from archspec.language.overrides import from_texts
 from archspec.language.spec import load
 from archspec.syntax.errors import Problem, SpecError
@@ -108,12 +107,13 @@ def test_wherever_a_param_is_read_it_is_of_use(old: str, new: str) -> None:
 
 
 def test_the_zoo_has_no_param_that_nobody_reads() -> None:
+    names = "cifar_resnet20 cifar_iresnet164 resnet3d50 preror3_110 iresnet50 wrn40_2 efficientnet_b0 regnety_400mf"
+
     def found() -> Iterator[str]:
-        for name in ("cifar_resnet20", "cifar_iresnet164", "resnet3d50", "preror3_110", "iresnet50", "wrn40_2"):
+        for name in names.split():
             yield from (note.message for note in archspec.expand(name).notes)
 
     assert list(found()) == []
-    assert len(zoo.names()) == 133
 
 
 @pytest.mark.parametrize("value", ["does_not_exist.yaml", "resnet50", "", "null", "3"])
