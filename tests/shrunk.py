@@ -9,6 +9,11 @@ from typing import Any
 import archspec
 from archspec.graph import Graph
 
+COMPUTED: dict[str, dict[str, Any]] = {  # whose blocks per stage follow from params
+    "efficientnet_b0": {"depth": 0.5}, "regnetx_400mf": {"depth": 7, "w_a": 48},
+    "regnety_400mf": {"depth": 7, "w_a": 60},
+}  # fmt: skip
+
 
 @cache
 def shrunk(name: str) -> Graph:
@@ -29,7 +34,9 @@ def shrunk(name: str) -> Graph:
         graph = archspec.expand(spec)
         blocks = Counter(address.partition(".")[0] for address in graph.kinds)
         change = {"input.size": [32] * (len(graph.input.shape) - 1)}
-        if blocks:
+        if name in COMPUTED:
+            change |= COMPUTED[name]
+        elif blocks:
             change["stages.repeat"] = [min(2, count) for count in blocks.values()]
         if "classes" in params:
             change["classes"] = 10
