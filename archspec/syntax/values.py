@@ -186,7 +186,7 @@ def _exp(value: Any) -> Any:
     return math.exp(number(value))
 
 
-def sliced(value: Any, start: Any, stop: Any) -> list[Any]:
+def sliced(value: Any, start: Any, stop: Any) -> Any:
     """The entries of a list from `start` to before `stop`, as Python counts them; None is the list's own end."""
     if not isinstance(value, list):
         raise TypeError(f"only a list can be sliced, and this is {show(value)}")
