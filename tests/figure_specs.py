@@ -30,6 +30,20 @@ SPECS = {
     "levels_identity": RESIDUAL + "levels: {m: 3, path: B}\n",
     "skip_across": RESIDUAL + "skips: [{from: stage1.1, to: stage3.1, path: C}, {from: stem, to: stage2.2, path: C}]\n",
     "skip_concat": RESIDUAL + "skips: [{from: stage1.1, to: stage1.3, join: concat}]\n",
+    "begins_with_a_join": HEAD
+    + """\
+stages: {repeat: [3, 3], width: [16, 32], stride: [1, 2], blocks: {middle: basic, end: merging}}
+skips: [{from: stage1.0, to: stage1.2, join: concat}, {from: stage2.0, to: stage2.2, join: concat}]
+"""
+    + BASIC
+    + "  merging: {branch: [conv: {out: width // 2, kernel: 1}], shortcut: none}\n"
+    + TAIL,
+    "read_after_the_stages": RESIDUAL.replace(TAIL, "")
+    + """\
+graph:
+  up:     {from: stage3, ops: [conv_transpose: {out: 32, kernel: 2, stride: 2}]}
+  output: {from: [stage2, up], ops: [concat, conv: {out: 8, kernel: 1}]}
+""",
     "random": RESIDUAL.replace("[5, 4, 3]", "[9, 9, 9]")
     + "skips: [{rule: random, probability: 0.08, seed: 7, path: B}]\n",
     "dense_skips": RESIDUAL + "skips: [{rule: dense, within: stage, path: B}]\n",

@@ -13,13 +13,32 @@ COMPUTED: dict[str, dict[str, Any]] = {  # whose blocks per stage follow from pa
     "efficientnet_b0": {"depth": 0.5}, "regnetx_400mf": {"depth": 7, "w_a": 48},
     "regnety_400mf": {"depth": 7, "w_a": 60},
 }  # fmt: skip
+CHANGES: dict[str, dict[str, Any]] = {
+    "cspdarknet53": {"input.size": [32, 32], **{f"stages.{column}": [8] * 5 for column in ("width", "half", "inner")}},
+    "darknet53": {"input.size": [32, 32], "stages.width": [16] * 5, "stages.repeat": [1, 2, 1, 1, 2]},
+    "densenet121": {"input.size": [32, 32], "counts": [2, 1, 3, 1]},
+    "densenet_bc100_k12": {"input.size": [8, 8], "counts": [2, 1, 3]},
+    "dla34": {"input.size": [32, 32], "stages.width": [8] * 4},
+    "fractalnet_cifar10": {"stages.width": [8] * 5},
+    "googlenet": {"input.size": [32, 32]},
+    "hardnet68": {"input.size": [32, 32]},
+    "inception_v3": {"input.size": [75, 75], "heads": None},  # the auxiliary one needs a map of 17x17
+    "r2plus1d_18": {"input.size": [4, 16, 16], "stages.width": [8] * 4},
+    "repvgg_a0": {"input.size": [32, 32], "a": 0.125, "b": 0.25},
+    "slowfast_r50": {"input.size": [8, 32, 32]},
+    "ssd300_resnet50": {"input.size": [257, 257], "counts": [2, 1, 1], "stages.width": [8] * 3, "classes": 2},
+    "unet": {"input.size": [32, 32], "stages.width": [4, 8, 16, 32, 64]},
+}
+"""What makes some networks small."""
 
 
 @cache
 def shrunk(name: str) -> Graph:
     spec = archspec.load(name)
     params, change = spec.params, dict[str, Any]()
-    if "n" in params:  # a CIFAR network: as many blocks as its levels need
+    if name in CHANGES:
+        change = CHANGES[name]
+    elif "n" in params:  # a CIFAR network: as many blocks as its levels need
         each = 1 + max(2, params.get("m", 0))
         depth = params["depth"] - 3 * params.get("per_block", 3) * (params["n"] - each)
         change = {"depth": depth, "input.size": [8, 8]}

@@ -23,6 +23,7 @@ from tests.families import mobile
 from tests.families import preactivation as pre
 from tests.families import residual as post
 from tests.families.layers import vgg19
+from tests.test_families_beyond import REFERENCES as BEYOND
 
 DEPTH = {
     50: [3, 4, 6, 3],
@@ -191,7 +192,7 @@ def _uninitialised(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_network_has_a_reference() -> None:
-    assert set(zoo.names()) == set(REFERENCES) | set(mobile.NETWORKS)
+    assert set(zoo.names()) == set(REFERENCES) | set(mobile.NETWORKS) | set(BEYOND)
 
 
 @pytest.mark.parametrize("name", shared_out(REFERENCES, DEEPEST))

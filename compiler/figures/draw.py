@@ -17,13 +17,20 @@ def draw(graph: Graph, options: Options) -> Drawing:
     """The drawing of a graph in points, at its natural size. Raises `FigureError`."""
     chain = chain_of(graph)
     detail = _detail(chain, graph, options)
-    if chain is None:
+    if chain is None or (detail in ("op", "block") and not _fits_columns(chain)):
         return layered(graph, options, detail)
     if detail == "stage":
         return line(chain, options)
     if detail == "blocks":
         return panels(chain, options)
     return network(chain, options, operators=detail == "op")
+
+
+def _fits_columns(chain: Chain) -> bool:
+    """Whether every lane runs between blocks of the stages: columns have no place for one from before the stem, or
+    into what follows the stages (the right half of a U-Net)."""
+    staged = [number for number, part in enumerate(chain.parts) if part.stage is not None]
+    return not staged or all(staged[0] <= lane.source + 1 and lane.target <= staged[-1] for lane in chain.lanes)
 
 
 def _detail(chain: Chain | None, graph: Graph, options: Options) -> Detail:

@@ -133,8 +133,6 @@ def _wire_lanes(
     crossings = []
     later: list[tuple[int, int, int]] = []
     for n, lane in enumerate(grouping.lanes):
-        if lane.source + 1 not in home or lane.target not in home:
-            raise FigureError("a shortcut from before the stem, or into the head, has no place in columns")
         source, target = home[lane.source + 1], home[lane.target]
         if source == target:
             taps, joins = bays[source].column.taps, bays[source].column.joins

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from archspec.compiler.figures.collapse import Group, Grouping
-from archspec.compiler.figures.column import TAP_GAP, Column
+from archspec.compiler.figures.column import SUM, TAP_GAP, Column
 from archspec.compiler.figures.words import group_name, shape_words
 from archspec.ops import Shape
 
@@ -25,10 +25,11 @@ def build_column(
     shown: Shape | None = None
     for i in members:
         name = group_name(grouping.groups[i])
+        ending = grouping.ending.get(i, [])
         if shapes is not None and shapes[i] != shown:
             column.text(
                 f"{name}.shape",
-                -5,
+                -SUM - 3 if ending and style == "track" else -5,  # beside a join that the block begins with
                 column.y + (18 if style == "track" and grouping.groups[i].part.is_block else 8),
                 shape_words(shapes[i]),
                 align="r",
@@ -45,7 +46,6 @@ def build_column(
             placed = True
             column.taps[n] = column.tap(f"{name}.tap{n}", grouping.lanes[n].role, column.y)
             column.y += TAP_GAP
-        ending = grouping.ending.get(i, [])
         for n in ending:
             if not grouping.lanes[n].closing:
                 lane = grouping.lanes[n]

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from tests.families.units import Beside, Size, Summed, head, unit
+from tests.families.units import Beside, Size, head, unit
 
 inception_unit = partial(unit, eps=1e-3)
 Row = tuple[int, Size] | tuple[int, Size, int]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -63,7 +62,7 @@ def vgg16_bn(spatial: int) -> nn.Module:
             layers.append(unit(channels, width, 3, bias=True))
             channels = width
         layers.append(nn.MaxPool2d(2))
-    sizes: Sequence[int] = (512 * spatial**2, 4096, 4096)
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [*([nn.Flatten()] if inputs == sizes[0] else []), nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout()]
+    layers.append(nn.Flatten())
+    for inputs in (512 * spatial**2, 4096):
+        layers += [nn.Linear(inputs, 4096), nn.ReLU(), nn.Dropout()]
     return nn.Sequential(*layers, nn.Linear(4096, 1000))

@@ -22,7 +22,9 @@ def r2plus1d_18() -> nn.Module:
     for width, first in ((64, 1), (128, 2), (256, 2), (512, 2)):
         for stride in (first, 1):
             middle = (channels * width * 27) // (channels * 9 + 3 * width)  # as many weights as 3x3x3 would have
-            branch = nn.Sequential(*planar(channels, middle, width, stride), nn.ReLU(), *planar(width, middle, width, 1))
+            branch = nn.Sequential(
+                *planar(channels, middle, width, stride), nn.ReLU(), *planar(width, middle, width, 1)
+            )
             same = stride == 1 and channels == width
             shortcut = nn.Identity() if same else unit(channels, width, 1, stride, dim=3, activation=None)
             layers += [Summed(branch, shortcut), nn.ReLU()]
