@@ -144,9 +144,9 @@ class Tree(nn.Module):
         self.whole = whole  # whether the root reads what the tree reads, too
         self.pool = nn.MaxPool2d(stride) if stride > 1 else nn.Identity()
         given += inputs if whole else 0
-        self.project = unit(inputs, out, 1, activation=None) if levels == 1 and inputs != out else nn.Identity()
         if levels == 1:
             self.first: nn.Module = self.block(inputs, out, stride)
+            self.project = unit(inputs, out, 1, activation=None) if inputs != out else nn.Identity()
             self.second: nn.Module = self.block(out, out, 1)
             self.root = unit(2 * out + given, out, 1)
         else:
