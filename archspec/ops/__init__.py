@@ -32,7 +32,7 @@ from archspec.ops.base import (
 from archspec.ops.joins import Add, Concat, Multiply
 from archspec.ops.module import Module
 from archspec.ops.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
-from archspec.ops.pooling import AvgPool, BlurPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from archspec.ops.pooling import AvgPool, BlurPool, ChannelMax, ChannelMean, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archspec.ops.regularization import Dropout, DropPath
 from archspec.ops.reshape import (
     ChannelShuffle,
@@ -51,7 +51,7 @@ OPERATORS: tuple[type[Operator], ...] = (
     Conv, ConvTranspose, Linear,
     BatchNorm, GroupNorm, LayerNorm, RMSNorm, LocalResponseNorm,
     ReLU, ReLU6, LeakyReLU, PReLU, ELU, SiLU, HardSwish, GELU, Mish, Sigmoid, HardSigmoid, Tanh, Softmax,
-    MaxPool, AvgPool, BlurPool, GlobalAvgPool, GlobalMaxPool,
+    MaxPool, AvgPool, BlurPool, GlobalAvgPool, GlobalMaxPool, ChannelMean, ChannelMax,
     Add, Multiply, Concat,
     Flatten, Scale, OneMinus, Slice, ChannelShuffle, PadChannels, Subsample, Upsample, Identity,
     Dropout, DropPath,

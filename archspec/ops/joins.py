@@ -32,24 +32,26 @@ class Add(Join):
 
 
 class Multiply(Join):
-    """The product of inputs of one shape; a vector of C gates a map of C channels, channel by channel."""
+    """The product of inputs of one shape; a vector of C gates a map of C channels, channel by channel, and a map of one
+    channel gates it position by position."""
 
     key: ClassVar[str] = "multiply"
 
     def shape(self, inputs: Shapes) -> Shape:
-        widest = max(inputs, key=len)
+        widest = max(inputs, key=lambda shape: (len(shape), shape[0]))
         for other in inputs:
-            if other != widest and other != widest[:1]:
+            if other not in (widest, widest[:1], (1, *widest[1:])):
                 raise ShapeError(
                     f"a product joins {show_shape(widest)} with {show_shape(other)}",
-                    "give both one shape, or gate a map with a vector of as many channels",
+                    "give both one shape, or gate a map with a vector of as many channels or a map of one channel",
                 )
         return widest
 
     def kept(self, inputs: Shapes) -> Kept:
         """All factors, and the products on the way to that of more than two."""
-        partial = (max(inputs[:end], key=len) for end in range(2, len(inputs)))
-        return Kept(tuple(range(len(inputs))), numbers=sum(map(prod, partial)))
+        partial = (inputs[:end] for end in range(2, len(inputs)))
+        numbers = sum(max(shape[0] for shape in some) * prod(max(some, key=len)[1:]) for some in partial)
+        return Kept(tuple(range(len(inputs))), numbers=numbers)
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
         if len({len(shape) for shape in inputs}) == 1:

@@ -180,3 +180,31 @@ class GlobalAvgPool(Operator):
 
     def label(self) -> str:
         return "avg pool"
+
+
+class ChannelMean(Operator):
+    """Mean over the channels of each position: (C, *S) -> (1, *S)."""
+
+    key: ClassVar[str] = "channel_mean"
+    role: ClassVar[Role] = "pool"
+
+    def shape(self, inputs: Shapes) -> Shape:
+        return (1, *inputs[0][1:])
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
+        return FunctionCall("torch.mean", (Operand(0),), (("dim", 1), ("keepdim", True)))
+
+
+class ChannelMax(Operator):
+    """Maximum over the channels of each position: (C, *S) -> (1, *S)."""
+
+    key: ClassVar[str] = "channel_max"
+    role: ClassVar[Role] = "pool"
+    overwritable: ClassVar[bool] = False  # backward compares its output with its input
+    keeps: ClassVar[Kept] = Kept(inputs=(0,), output=True)
+
+    def shape(self, inputs: Shapes) -> Shape:
+        return (1, *inputs[0][1:])
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
+        return FunctionCall("torch.amax", (Operand(0),), (("dim", 1), ("keepdim", True)))

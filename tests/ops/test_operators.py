@@ -128,11 +128,16 @@ CASES = [
     Case("global_avg_pool"),
     Case("global_avg_pool", inputs=(VIDEO,)),
     Case("global_avg_pool", inputs=((8, 1, 1),)),
+    *pointwise("channel_mean"),
+    *pointwise("channel_max"),
     *[Case(key, inputs=(shape,) * 2) for key in ("add", "multiply") for shape in (MAP, VIDEO, VECTOR)],
     *[Case(key, inputs=(MAP,) * 4) for key in ("add", "multiply")],
     Case("multiply", inputs=(MAP, (8,))),
     Case("multiply", inputs=((8,), VIDEO)),
     Case("multiply", inputs=((8,), (8,), MAP, MAP)),
+    Case("multiply", inputs=(MAP, (1, 9, 7))),
+    Case("multiply", inputs=((1, 5, 6, 7), VIDEO)),
+    Case("multiply", inputs=((8,), (1, 9, 7), MAP, (8,))),
     Case("concat", inputs=(MAP, (3, 9, 7), (1, 9, 7))),
     Case("concat", inputs=(VIDEO, VIDEO)),
     Case("concat", inputs=(VECTOR, (3,))),
@@ -432,6 +437,8 @@ def test_channels_are_cut_and_dealt_out() -> None:
     assert torch.equal(run("slice", x, start=3), x[:, 3:])
     assert torch.equal(run("channel_shuffle", x, groups=2), x[:, [0, 4, 1, 5, 2, 6, 3, 7]])
     assert torch.equal(run("global_max_pool", x), x.flatten(2).max(2).values)
+    assert torch.equal(run("channel_max", x), x.max(1).values.unsqueeze(1))
+    torch.testing.assert_close(run("channel_mean", x), x.sum(1).unsqueeze(1) / 8)
 
 
 def test_upsampling_repeats_or_goes_between() -> None:
@@ -527,6 +534,10 @@ def test_a_vector_gates_a_map_channel_by_channel(shape: Shape) -> None:
     )
     assert torch.equal(run("multiply", gate, signal), expected)
     assert torch.equal(run("multiply", signal, gate), expected)
+    mask = signal[:, :1]
+    masked = torch.stack([signal[:, channel] * mask[:, 0] for channel in range(8)], 1)
+    assert torch.equal(run("multiply", mask, signal), masked)
+    assert torch.equal(run("multiply", signal, mask), masked)
     squared = expected * gate.reshape(3, 8, *(1,) * (len(shape) - 1))
     torch.testing.assert_close(run("multiply", gate, gate, signal), squared)
 
@@ -634,7 +645,8 @@ REFUSED = [
     (Case("add", {}, (MAP, (8, 9, 6))), "an addition joins 8x9x7 with 8x9x6"),
     (Case("add", {}, (MAP, MAP, (4, 9, 7))), "an addition joins 8x9x7 with 4x9x7"),
     (Case("multiply", {}, (MAP, (4,))), "a product joins 8x9x7 with 4"),
-    (Case("multiply", {}, (MAP, (1, 9, 7))), "a product joins 8x9x7 with 1x9x7"),
+    (Case("multiply", {}, (MAP, (2, 9, 7))), "a product joins 8x9x7 with 2x9x7"),
+    (Case("multiply", {}, ((1, 9, 7), (8,))), "a product joins 1x9x7 with 8"),
     (Case("concat", {}, (MAP, (8, 9, 6))), "a concatenation joins 8x9x7 with 8x9x6"),
     (Case("concat", {}, (MAP, (8,))), "a concatenation joins 8x9x7 with 8"),
     (Case("pad_channels", {"out": 7}), "pad_channels cannot reach 7 channels from 8"),
