@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from tests.families import preactivation as pre
 from tests.families import residual as post
 from tests.families.layers import vgg19
 from tests.test_families_beyond import REFERENCES as BEYOND
+from tests.test_families_residual import REFERENCES as RESIDUAL
 
 DEPTH = {
     50: [3, 4, 6, 3],
@@ -192,7 +195,7 @@ def _uninitialised(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_network_has_a_reference() -> None:
-    assert set(zoo.names()) == set(REFERENCES) | set(mobile.NETWORKS) | set(BEYOND)
+    assert set(zoo.names()) == set(REFERENCES) | set(mobile.NETWORKS) | set(BEYOND) | set(RESIDUAL)
 
 
 @pytest.mark.parametrize("name", shared_out(REFERENCES, DEEPEST))
