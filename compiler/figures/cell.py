@@ -37,6 +37,8 @@ class Cell:
     """Wires so far in the gap to the right of each column."""
     ports: dict[tuple[str, str], int] = field(default_factory=dict)
     tapped: dict[str, int] = field(default_factory=dict)
+    levels: dict[float, int] = field(default_factory=dict)
+    """Wires so far that pass columns above the boxes with a top."""
 
     def y(self, row: float) -> float:
         """The middle of a row."""
@@ -46,6 +48,11 @@ class Cell:
         """The x of another wire in a gap."""
         count = self.gaps[number] = self.gaps.get(number, 0) + 1
         return self.xs[number] + self.halves[number] + 2 + 6 * count
+
+    def above(self, top: float) -> int:
+        """How many wires pass columns above the boxes with a top already; now one more."""
+        self.levels[top] = self.levels.get(top, 0) + 1
+        return self.levels[top] - 1
 
 
 def half_widths(part: Part, rows: Rows) -> tuple[float, ...]:

@@ -7,6 +7,9 @@ from archspec.compiler.figures.drawing import Box, Point, Wire
 from archspec.compiler.figures.rows import operands
 from archspec.graph import Node
 
+_PORTS = (0.0, 4.0, -4.0, 2.0, -2.0, 6.0, -6.0)
+_LEVELS = (0.0, 1.5, -1.5, 3.0, -3.0)
+
 
 def draw_wires(cell: Cell) -> None:
     nodes = {node.name: node for node in cell.part.nodes}
@@ -74,7 +77,7 @@ def _port(cell: Cell, box: Box, side: str) -> float:
 
 
 def _port_y(cell: Cell, box: Box, side: str) -> float:
-    return box.y + (0.0, 4.0, -4.0)[(cell.ports[(box.name, side)] - 1) % 3]
+    return box.y + _PORTS[(cell.ports[(box.name, side)] - 1) % len(_PORTS)]
 
 
 def _across(cell: Cell, source: str, node: Node) -> None:
@@ -92,7 +95,7 @@ def _across(cell: Cell, source: str, node: Node) -> None:
     x = cell.gap(first)
     points.append((x, y0))
     if first != last:
-        between = b.top - GAP / 2
+        between = b.top - GAP / 2 + _LEVELS[cell.above(b.top) % len(_LEVELS)]
         far = cell.gap(last)
         points += [(x, between), (far, between)]
         x = far
