@@ -20,7 +20,9 @@ import archspec
 from archspec.graph import Graph
 from tests.families import attentive, reshaped
 
-REFERENCES: dict[str, tuple[Callable[[], nn.Module], int, int]] = {  # the network, its parameters, the side of its input
+REFERENCES: dict[
+    str, tuple[Callable[[], nn.Module], int, int]
+] = {  # the network, its parameters, the side of its input
     "seresnext50": (attentive.seresnext50, 27_559_896, 40),
     "resnet50d": (attentive.resnet50d, 25_576_264, 40),
     "sknet50": (attentive.sknet50, 27_479_784, 40),

@@ -1,5 +1,5 @@
-"""ResNet-50s whose blocks weigh their channels, branches or positions: SENet (arXiv 1709.01507), CBAM (1807.06521), SKNet
-(1903.06586) and ResNeSt (2004.08955)."""
+"""ResNet-50s whose blocks weigh their channels, branches or positions: SENet (arXiv 1709.01507), CBAM (1807.06521),
+SKNet (1903.06586) and ResNeSt (2004.08955)."""
 
 from __future__ import annotations
 
@@ -164,7 +164,13 @@ class SplitAttention(nn.Module):
 def resnest50() -> nn.Module:
     def make(i: int, width: int, stride: int) -> nn.Module:
         pool = [nn.AvgPool2d(3, 2, 1)] if stride == 2 else []
-        body = [*activated(conv1(i, width), width), SplitAttention(width), *pool, conv1(width, 4 * width), bn(4 * width)]
+        body = [
+            *activated(conv1(i, width), width),
+            SplitAttention(width),
+            *pool,
+            conv1(width, 4 * width),
+            bn(4 * width),
+        ]
         return Residual(nn.Sequential(*body), averaged(i, 4 * width, stride))
 
     return image(make, deep_stem())

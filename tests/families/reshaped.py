@@ -138,9 +138,7 @@ class Pyramid(nn.Module):
 
 def pyramidnet110_a48() -> nn.Module:
     widths = [round(16 + 48 * number / 54) for number in range(55)]
-    blocks = [
-        Pyramid(widths[number], widths[number + 1], 2 if number in (18, 36) else 1) for number in range(54)
-    ]
+    blocks = [Pyramid(widths[number], widths[number + 1], 2 if number in (18, 36) else 1) for number in range(54)]
     return nn.Sequential(conv3(3, 16), bn(16), *blocks, classifier(64, 10, bn(64), nn.ReLU()))
 
 
