@@ -177,7 +177,27 @@ head:
   - global_max_pool
   - linear: {out: 5}
 """
+POSITIONS = """
+archspec: 1
+name: positions
+input: {channels: 3, size: [8, 8]}
+stem: [conv: {out: 4, kernel: 3}]
+stages: {repeat: 2, width: [4, 8], blocks: attended}
+blocks:
+  attended:
+    out: width
+    graph:
+      maps:   [conv: {out: width, kernel: 3}, bn]
+      means:  {from: maps, ops: [channel_mean]}
+      peaks:  {from: maps, ops: [channel_max]}
+      where:  {from: [peaks, means], ops: [concat, conv: {out: 1, kernel: 3}, sigmoid]}
+      what:   {from: maps, ops: [global_avg_pool, sigmoid]}
+      output: {from: [where, what, maps], ops: [multiply]}
+    after: [relu]
+head: [global_avg_pool, linear: {out: 3}]
+"""
 TEXTS = {
+    "positions": POSITIONS,
     "varied": VARIED,
     "dense": DENSE,
     "gated": GATED,

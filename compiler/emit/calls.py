@@ -205,8 +205,8 @@ def as_layers(name: str, call: FunctionCall, names: Names) -> list[tuple[str, st
     """Layers of torch, by name, that do in sequence what a function does: where there are any."""
     if call.target == "torch.flatten":
         return [(name, "nn.Flatten()")]
-    if call.target == "torch.mean":
-        dimensions = dict(call.arguments)["dim"]
+    dimensions = dict(call.arguments).get("dim")
+    if call.target == "torch.mean" and isinstance(dimensions, tuple):  # of the positions, not of the channels
         return [(name, f"nn.AdaptiveAvgPool{len(dimensions)}d(1)"), ("flatten", "nn.Flatten()")]
     layer = _MODULES.get(call.target)
     if layer is None or len(call.args) != 1:
