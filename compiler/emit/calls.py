@@ -226,7 +226,8 @@ def expression(call: FunctionCall, names: Names, known: Globals) -> Render:
     if call.target in _INFIX:
         return _infix(call)
     if call.target == "torch.mean":
-        return lambda operands: (f"{_tight(operands[0], ATOM)}.mean(dim={written(dict(call.arguments)['dim'])})", ATOM)
+        arguments = ", ".join(f"{name}={written(value)}" for name, value in call.arguments)
+        return lambda operands: (f"{_tight(operands[0], ATOM)}.mean({arguments})", ATOM)
     if call.target == "torch.flatten":
         return lambda operands: (f"{_tight(operands[0], ATOM)}.flatten(1)", ATOM)
     function = known.name(call.target)
