@@ -365,6 +365,8 @@ RULES: dict[str, Any] = {
     "mish": lambda given, x: x * torch.tanh(F.softplus(x)),
     "blur_pool": _blur_pool,
     "global_max_pool": lambda given, x: x.flatten(2).amax(2),
+    "channel_mean": lambda given, x: x.mean(1, keepdim=True),
+    "channel_max": lambda given, x: x.amax(1, keepdim=True),
     "slice": lambda given, x: x[:, given.op.start : given.op.stop],
     "channel_shuffle": _channel_shuffle,
     "upsample": _upsample,
