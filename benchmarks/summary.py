@@ -21,7 +21,7 @@ from measure import interleaved, ratio, report, show
 ANALYSE = """
 import json, sys, time
 import archspec
-import archspec.report.summary
+import archspec.compiler.analysis.summary
 def analyse(name, **params):
     start = time.{clock}()
     graph = archspec.expand(archspec.load(name, **params))

@@ -1,4 +1,4 @@
-"""The commands that draw and tabulate: arguments over `archspec.compiler.figures` and `archspec.report.tables`."""
+"""The commands that draw and tabulate: arguments over `archspec.compiler.figures` and `archspec.table`."""
 
 from __future__ import annotations
 
