@@ -4,19 +4,9 @@ from collections.abc import Sequence
 from math import prod
 from typing import Annotated, ClassVar
 
-from archspec.ops.base import (
-    FunctionCall,
-    Kept,
-    ModuleCall,
-    Operand,
-    Operator,
-    Role,
-    Shape,
-    ShapeError,
-    Shapes,
-    need_map,
-)
+from archspec.ops.base import FunctionCall, Kept, ModuleCall, Operand, Operator, Role, Shape, ShapeError, Shapes
 from archspec.ops.ranges import Count, Epsilon, NotNegative, OptionalNumber, Range, Share, Switch
+from archspec.ops.windows import need_map
 
 FROZEN = "archspec.compiler.lower.layers.FrozenBatchNorm"
 

@@ -3,23 +3,9 @@
 from math import prod
 from typing import Annotated, Any, ClassVar
 
-from archspec.ops.base import (
-    FunctionCall,
-    Kept,
-    Operand,
-    Operator,
-    Role,
-    Shape,
-    ShapeError,
-    Shapes,
-    need_map,
-    per_dimension,
-    same_padding,
-    show_shape,
-    squeezed,
-    windowed,
-)
+from archspec.ops.base import FunctionCall, Kept, Operand, Operator, Role, Shape, ShapeError, Shapes, show_shape
 from archspec.ops.ranges import OptionalPerDimension, Padding, PerDimension, Range, Switch
+from archspec.ops.windows import need_map, per_dimension, same_padding, squeezed, windowed
 
 
 class WindowPool(Operator):

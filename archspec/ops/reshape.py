@@ -14,13 +14,10 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     Shapes,
-    need_map,
-    per_dimension,
     show_shape,
-    squeezed,
-    windowed,
 )
 from archspec.ops.ranges import Count, Number, PerDimension, Range, Switch
+from archspec.ops.windows import need_map, per_dimension, squeezed, windowed
 
 
 class Flatten(Operator):

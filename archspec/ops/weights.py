@@ -3,22 +3,9 @@
 from math import prod
 from typing import Any, ClassVar, Literal
 
-from archspec.ops.base import (
-    Kept,
-    ModuleCall,
-    Operator,
-    Role,
-    Shape,
-    ShapeError,
-    Shapes,
-    need_map,
-    per_dimension,
-    same_padding,
-    show_shape,
-    squeezed,
-    windowed,
-)
+from archspec.ops.base import Kept, ModuleCall, Operator, Role, Shape, ShapeError, Shapes, show_shape
 from archspec.ops.ranges import Count, OptionalNumber, Padding, PerDimension, Switch
+from archspec.ops.windows import need_map, per_dimension, same_padding, squeezed, windowed
 
 
 class Conv(Operator):

@@ -6,7 +6,7 @@ from math import ceil
 
 from archspec.graph import Graph, Node, Reduction
 from archspec.ops import Shape
-from archspec.ops.base import per_dimension
+from archspec.ops.windows import per_dimension
 
 
 def receptive_field(graph: Graph) -> Shape:
