@@ -41,9 +41,8 @@ def shrunk(name: str) -> Graph:
         change = CHANGES[name]
     elif "n" in params:  # a CIFAR network: as many blocks as its levels need
         each = 1 + max(2, params.get("m", 0))
-        depth = params["depth"] - 3 * params.get("per_block", (params["depth"] - 2) // (3 * params["n"])) * (
-            params["n"] - each
-        )
+        per_block = params.get("per_block", (params["depth"] - 2) // (3 * params["n"]))
+        depth = params["depth"] - 3 * per_block * (params["n"] - each)
         change = {"depth": depth, "input.size": [8, 8]}
         if "k" in params:
             change["k"] = min(params["k"], 2)

@@ -309,7 +309,7 @@ def test_layers_replaced_by_nothing_overwrite_nothing(name: str, training: bool)
     block, gone = PASSING[name]
     spec = (
         "archspec: 1\ninput: {channels: 8, size: [8, 8]}\n"
-        f"stages: {{repeat: [2], blocks: block}}\nblocks:\n  block:\n    {block}\n"
+        f"params: {{width: 8}}\nstages: {{repeat: [2], blocks: block}}\nblocks:\n  block:\n    {block}\n"
     )
     results = []
     x = torch.randn(2, 8, 8, 8)
@@ -327,7 +327,7 @@ def test_layers_replaced_by_nothing_overwrite_nothing(name: str, training: bool)
 def test_dynamo_and_torchscript_read_a_careful_activation() -> None:
     torch.compiler.reset()
     spec = (
-        "archspec: 1\ninput: {channels: 8, size: [8, 8]}\nstages: {repeat: [2], blocks: block}\n"
+        "archspec: 1\ninput: {channels: 8, size: [8, 8]}\nstages: {repeat: [2], width: [8], blocks: block}\n"
         "blocks: {block: {branch: [bn, relu, conv: {out: width, kernel: 3}]}}\n"
     )
     for gone in (False, True):
