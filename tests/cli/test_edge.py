@@ -26,6 +26,7 @@ def ended(command: list[str], **options: object) -> subprocess.CompletedProcess[
         text=True,
         errors="replace",
         check=False,
+        preexec_fn=_heeding,
         **options,  # type: ignore[call-overload]
     )
     assert "Traceback" not in done.stderr
@@ -40,11 +41,18 @@ def space(tmp_path: Path) -> Path:
     return path
 
 
+def _heeding() -> None:
+    """Has a process be interrupted: one that was started in the background inherits that it is not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("after", [0.05, 0.15, 0.2, 0.3, 1.2])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_interrupt_at_any_moment(after: float, jobs: int, space: Path, tmp_path: Path) -> None:
     command = [*ARCHSPEC, "sweep", str(space), "--n", "9", "--out", str(tmp_path / "out"), "--jobs", str(jobs)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0, preexec_fn=_heeding
+    )
     time.sleep(after * random.Random(after).uniform(0.9, 1.1))
     if "archspec" not in _imports(process.pid):  # Python itself has not begun: nothing of ours could meet the signal
         while process.poll() is None and "archspec" not in _imports(process.pid):
@@ -66,7 +74,7 @@ def _imports(pid: int) -> str:
 
 def test_an_interrupt_while_torch_is_loaded(tmp_path: Path) -> None:
     command = [*ARCHSPEC, "build", "resnet18", "--out", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heeding)
     assert process.stdout is not None
     process.stdout.readline()  # the table of the summary: torch comes next
     time.sleep(0.3)
