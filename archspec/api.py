@@ -276,8 +276,8 @@ def render(
     models: Any = model if isinstance(model, Sequence) and not isinstance(model, str) else [model]
     graphs = [graph_of(_given(each, overrides)) for each in models]
     options = Options(
-        detail, collapse, max_blocks, frozenset(expand), theme, shapes, legend, title,
-        points(width) if width is not None else None,
+        detail, collapse, max_blocks, frozenset([expand] if isinstance(expand, str) else expand), theme, shapes, legend,
+        title, points(width) if width is not None else None,
     )  # fmt: skip
     return figure(graphs, options) if path is None else write_figure(graphs, Path(path), options, timeout)
 

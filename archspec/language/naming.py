@@ -48,7 +48,7 @@ def _names(data: Map) -> Iterator[tuple[Map, Key, Rule]]:
     yield from _each(data.get("paths"), LABEL.unusable)
     yield from _each(data.get("outputs"), lambda name: _prefixed("outputs", NAME.unusable(name)))
     yield from _each(data.get("graph"), _wire(unusable_address))
-    yield from _each(data.get("heads"), lambda name: _prefixed("heads", NAME.unusable(name)))
+    yield from _each(data.get("heads"), _head)
     blocks = data.get("blocks")
     for block in blocks.values() if isinstance(blocks, Map) else ():
         yield from _each(_below(block, "graph"), _wire(NAME.unusable))
@@ -74,6 +74,13 @@ def _called(what: str, form: Form) -> Rule:
         return f"{what} cannot be called '{name[:60]}': {reason}" if reason else None
 
     return rule
+
+
+def _head(name: str) -> str | None:
+    """What refuses a head: its name is an output's, and `output` is that of the network's own end."""
+    if name in ("input", "output"):
+        return f"heads: '{name}' is the network's own"
+    return _prefixed("heads", NAME.unusable(name))
 
 
 def _wire(rule: Rule) -> Rule:

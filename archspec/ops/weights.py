@@ -49,6 +49,13 @@ class Conv(Operator):
                 raise ShapeError(f"{count} {what} channels do not divide into {self.groups} groups")
         if self.bias_init is not None and not self.bias:
             raise ShapeError("bias_init is given, but the convolution has no bias", "add 'bias: true'")
+        most = {"reflect": -1, "circular": 0}.get(self.padding_mode)  # beyond the size of the map
+        padding = self._window(len(spatial))[2]
+        if most is not None and any(p > size + most for p, size in zip(padding, spatial, strict=True)):
+            raise ShapeError(
+                f"a border of {show_shape(padding)} cannot be taken from a map of {show_shape(spatial)}",
+                f"use a smaller padding, or another padding_mode than {self.padding_mode}",
+            )
         return (self.out, *windowed(spatial, *self._window(len(spatial))))
 
     def reduction(self, rank: int) -> Shape:

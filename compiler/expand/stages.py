@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from archspec.compiler.expand.blocks import Place, expand_block, gate_of
-from archspec.compiler.expand.builder import TOO_LARGE, Builder, Signal
+from archspec.compiler.expand.builder import TOO_LARGE, Builder, Signal, strided
 from archspec.compiler.expand.drop_path import drop_paths
 from archspec.compiler.expand.memo import Memo
 from archspec.compiler.expand.paths import Paths, copied, scope_at
@@ -20,6 +20,7 @@ from archspec.language.spec import Spec
 from archspec.ops import Operator
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, suggest
+from archspec.syntax.values import show
 
 
 class Staged:
@@ -97,7 +98,7 @@ class Staged:
             copied(self.spec.params)
             copied(row.columns)
             scope = {**self.spec.params, **row.columns, "stage": row.number, "stages": row.stages, "count": row.count}
-            place = f"stage{row.number}.enter"
+            place, before = f"stage{row.number}.enter", signal
             signal = self.paths.run(row.enter, [signal], place, scope_at(scope, signal), where=place)
             shortcuts.signals[place] = signal
             for index in range(count):
@@ -107,6 +108,7 @@ class Staged:
                 signal = shortcuts.widened(address, signal)
                 signal = self._block(row, index, scope, signal, shortcuts, drop.get(address))
                 shortcuts.signals[address] = signal
+            self._check_stride(row, before, signal)
         if drop and not self.builder.problems and not any(gate_of(address) in self.builder.nodes for address in drop):
             self.builder.problems.add(
                 "drop_path: no block has an addition that goes round its branch: there is nothing to drop",
@@ -114,6 +116,16 @@ class Staged:
                 hint="give a block a shortcut, or an addition of the wire 'branch' and another; or remove drop_path",
             )
         return signal
+
+    def _check_stride(self, row: Row, before: Signal, after: Signal) -> None:
+        """Tells of a stage's stride that nothing in the stage takes up."""
+        assert self.document.stages is not None
+        sizes = before is not None and after is not None and before.reduction == after.reduction is not None
+        if sizes and strided(row.columns["stride"]):
+            stride = self.document.stages.stride
+            message = f"stage {row.number} has stride {show(row.columns['stride'])}, and nothing in it strides"
+            hint = "write `stride: stride` in the first convolution of its blocks, or leave the stride out"
+            self.builder.problems.add(message, stride.span, hint=hint)
 
     def _shortcuts(self, rows: Sequence[tuple[Row, int]], addresses: Sequence[Sequence[str]]) -> Shortcuts:
         """The levels and skips over all blocks. Raises `SpecError` where the table or they are wrong."""

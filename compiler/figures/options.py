@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 Detail: TypeAlias = Literal["auto", "stage", "block", "blocks", "op"]
 DETAILS: tuple[Detail, ...] = ("auto", "stage", "block", "blocks", "op")
@@ -44,3 +44,11 @@ class Options:
     width: float | None = None
     columns: int | None = None
     """Stages side by side in a row; None lets the width decide."""
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("detail", self.detail, DETAILS), ("theme", self.theme, get_args(Theme))):
+            if value not in known:
+                raise FigureError(f"{name} is one of {', '.join(known)}, not {value!r}")
+        most = self.max_blocks
+        if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 2):
+            raise FigureError(f"max_blocks is a number from 2, not {most!r}")
