@@ -49,7 +49,8 @@ def shrunk(name: str) -> Graph:
     elif "counts" in params:
         stages = len(params["counts"])
         width = 64 if stages == 4 else 8  # option A cannot narrow what the stem gives
-        change = {"classes": 10, "counts": [3, 1, 1, 2, 1][:stages], "stages.width": [width] * stages}
+        change = {"counts": [3, 1, 1, 2, 1][:stages], "stages.width": [width] * stages}
+        change |= {"classes": 10} if "classes" in params else {}
         change["input.size"] = [4, 32, 32] if "3d" in name else [32, 32]
     else:  # any other: at most two blocks a stage
         graph = archspec.expand(spec)

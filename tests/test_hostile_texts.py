@@ -41,7 +41,7 @@ require: [{{that: {required}, else: {otherwise}}}]
 stem:
   - conv: {{out: 4, kernel: 3, name: {operator}}}
   - module: {{type: {type}, args: {{{argument}: 1}}, words: {{mode: {word}}}}}
-stages: {{repeat: [2, 1], width: 4, {column}: 1, blocks: {used}, enter: [identity, {enter}]}}
+stages: {{repeat: [2, 1], width: {wide}, {column}: 1, blocks: {used}, enter: [identity, {enter}]}}
 blocks:
   {block}:
     graph:
@@ -70,10 +70,15 @@ USES = {"block": "used", "wire": "read", "defined": "path"}
 def text_with(field: str, text: str) -> str:
     """A spec with a text in one field."""
     if field in MORE:
-        lines = [line for line in SPEC.format(**PLAIN).splitlines() if field != "rule" or "skips" not in line]
+        lines = [
+            line for line in SPEC.format(**PLAIN, wide="4 * own").splitlines() if field != "rule" or "skips" not in line
+        ]
         return "\n".join([*lines, MORE[field].format(quoted(text)), ""])
     written = PLAIN | dict.fromkeys({field, USES.get(field, field)}, quoted(text))
-    return SPEC.format(**written | ({"required": "classes == 4"} if field == "otherwise" else {}))
+    return SPEC.format(
+        wide=4 if field == "column" else "4 * own",
+        **written | ({"required": "classes == 4"} if field == "otherwise" else {}),
+    )
 
 
 def assert_printable(text: str) -> None:

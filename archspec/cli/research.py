@@ -81,7 +81,7 @@ def sweep(
                 f"{', '.join(f'{number:,} {why}' for why, number in done.rejected.items()) or 'none'} rejected"
             )
             for note in done.notes:
-                click.echo(f"note: {note}", err=True)
+                echo(f"note: {note}", err=True)
             if plot or (plot is None and plotting_available()):
                 scatter(out, out / "scatter.svg")
             written = [path.name for path in sorted(out.iterdir()) if not path.name.startswith(".")]

@@ -24,8 +24,8 @@ def check_names(data: Map, problems: Problems) -> None:
             problems.add(reason, section.key_spans.get(name) or section.span)
     params, stages = data.get("params"), data.get("stages")
     if isinstance(params, Map) and isinstance(stages, Map):
-        for name in stages.keys() & params.keys() - FIELDS_OF_STAGES:
-            message = f"'{str(name)[:60]}' is both a param and a column of stages"
+        for name in sorted(str(name) for name in stages.keys() & params.keys() - FIELDS_OF_STAGES):
+            message = f"'{name[:60]}' is both a param and a column of stages"
             problems.add(message, stages.key_spans.get(name), hint="rename one of them")
 
 

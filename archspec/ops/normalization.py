@@ -40,8 +40,8 @@ class BatchNorm(Operator):
         return 2 * inputs[0][0] if self.affine and not self.frozen else 0
 
     def kept(self, inputs: Shapes) -> Kept:
-        """Its input, and each channel's mean and inverse standard deviation; frozen, what it multiplies by."""
-        return Kept(statistics=inputs[0][0]) if self.frozen else Kept((0,), statistics=2 * inputs[0][0])
+        """Its input, and each channel's mean and inverse standard deviation; frozen, its input alone."""
+        return Kept((0,), statistics=0 if self.frozen else 2 * inputs[0][0])
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         rank = len(inputs[0]) - 1

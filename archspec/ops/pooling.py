@@ -125,9 +125,9 @@ class BlurPool(Operator):
         return Kept((0,), numbers=sum(channels * prod(size + side for size in spatial) for side in sides))
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
-        stride = squeezed(self.reduction(len(inputs[0]) - 1))
-        arguments = (("kernel_size", self.kernel), ("stride", stride))
-        return FunctionCall("archspec.compiler.lower.layers.blur_pool", (Operand(0),), arguments)
+        rank = len(inputs[0]) - 1
+        arguments = (("kernel_size", self.kernel), ("stride", self.reduction(rank)))
+        return FunctionCall(f"archspec.compiler.lower.layers.blur_pool{rank}d", (Operand(0),), arguments)
 
     def label(self) -> str:
         shown = show_shape(self.stride) if isinstance(self.stride, tuple) else self.stride

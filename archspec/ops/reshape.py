@@ -144,7 +144,7 @@ class Upsample(Operator):
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
         mode = "nearest" if self.mode == "nearest" else {2: "bilinear", 3: "trilinear"}[len(inputs[0]) - 1]
-        arguments = (("scale_factor", self.factor), ("mode", mode))
+        arguments = (("scale_factor", float(self.factor)), ("mode", mode))
         return FunctionCall("torch.nn.functional.interpolate", (Operand(0),), arguments)
 
     def label(self) -> str:

@@ -133,8 +133,9 @@ def _chunks(space: Space, seed: int, first: int, jobs: int) -> Iterator[list[Out
                 yield ahead.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in set(active_children()) - others:  # what they still draw is not waited for
-                process.terminate()
+            for process in active_children():
+                if process not in others:  # what they still draw is not waited for
+                    process.terminate()
 
 
 @contextmanager

@@ -210,8 +210,8 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
     if not names:
         return None
     if len(names) > 500:
-        near = [name for name in names if name[:1] == word[:1] and abs(len(name) - len(word)) <= 8]
-        names = set(sorted(near)[:500])
+        near = [name for name in sorted(names) if name[:1] == word[:1] and abs(len(name) - len(word)) <= 8]
+        names = set(near[:500])
     word = word[:_NAME]
     if not afford(sum((len(name) + len(word)) * 10 for name in names)):
         return None

@@ -121,7 +121,7 @@ class Staged:
         """Tells of a stage's stride that nothing in the stage takes up."""
         assert self.document.stages is not None
         sizes = before is not None and after is not None and before.reduction == after.reduction is not None
-        if sizes and strided(row.columns["stride"]):
+        if sizes and strided(row.columns["stride"]) and not self.builder.problems:  # else it may be what is missing
             stride = self.document.stages.stride
             message = f"stage {row.number} has stride {show(row.columns['stride'])}, and nothing in it strides"
             hint = "write `stride: stride` in the first convolution of its blocks, or leave the stride out"

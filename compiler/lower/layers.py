@@ -33,15 +33,22 @@ def overwriting_relu(x: Tensor, read: Tensor) -> Tensor:
     return torch.nn.functional.relu(x, inplace=x is not read)
 
 
-def blur_pool(x: Tensor, kernel_size: int, stride: int | tuple[int, ...]) -> Tensor:
-    """A binomial filter with stride: means of two neighbours, kernel_size - 1 times, over a mirrored border."""
-    rank = x.ndim - 2
+def blur_pool2d(x: Tensor, kernel_size: int, stride: list[int]) -> Tensor:
+    """A binomial filter with stride over images: kernel_size - 1 means of two neighbours, over a mirrored border."""
     before, after = (kernel_size - 1) // 2, kernel_size // 2
-    x = nn.functional.pad(x, (before, after) * rank, mode="reflect")
-    mean = nn.functional.avg_pool2d if rank == 2 else nn.functional.avg_pool3d
+    x = nn.functional.pad(x, [before, after, before, after], mode="reflect")
     for _ in range(kernel_size - 2):
-        x = mean(x, 2, 1)
-    return mean(x, 2, stride)
+        x = nn.functional.avg_pool2d(x, 2, 1)
+    return nn.functional.avg_pool2d(x, 2, stride)
+
+
+def blur_pool3d(x: Tensor, kernel_size: int, stride: list[int]) -> Tensor:
+    """The same over video."""
+    before, after = (kernel_size - 1) // 2, kernel_size // 2
+    x = nn.functional.pad(x, [before, after, before, after, before, after], mode="reflect")
+    for _ in range(kernel_size - 2):
+        x = nn.functional.avg_pool3d(x, 2, 1)
+    return nn.functional.avg_pool3d(x, 2, stride)
 
 
 class ChannelLayerNorm(nn.LayerNorm):
@@ -56,20 +63,20 @@ class ChannelRMSNorm(nn.RMSNorm):
     """Root-mean-square normalisation over the channels at each position: (N, C, *S) -> (N, C, *S)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+        last = x.movedim(1, -1)
+        return nn.functional.rms_norm(last, self.normalized_shape, self.weight, self.eps).movedim(-1, 1)
 
 
 class FrozenBatchNorm(nn.Module):
     """Batch normalisation by given statistics, scale and shift, none of them learned: (N, C, *S) -> (N, C, *S)."""
 
-    weight: Tensor
-    bias: Tensor
-    running_mean: Tensor
-    running_var: Tensor
-
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.eps = eps
+        self.weight: Tensor
+        self.bias: Tensor
+        self.running_mean: Tensor
+        self.running_var: Tensor
         for name in ("weight", "bias", "running_mean", "running_var"):
             self.register_buffer(name, torch.empty(num_features))
         self.reset_parameters()
@@ -81,9 +88,9 @@ class FrozenBatchNorm(nn.Module):
             nn.init.zeros_(zero)
 
     def forward(self, x: Tensor) -> Tensor:
-        scale = self.weight * (self.running_var + self.eps).rsqrt()
-        shape = (-1,) + (1,) * (x.ndim - 2)
-        return x * scale.reshape(shape) + (self.bias - self.running_mean * scale).reshape(shape)
+        return nn.functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+        )
 
     def extra_repr(self) -> str:
         return f"{len(self.weight)}, eps={self.eps}"
@@ -97,7 +104,7 @@ class Scale(nn.Module):
         self.weight = nn.Parameter(torch.ones(num_parameters))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.weight.reshape((-1,) + (1,) * (x.ndim - 2))
+        return (x.movedim(1, -1) * self.weight).movedim(-1, 1)
 
     def extra_repr(self) -> str:
         return f"{len(self.weight)}"
@@ -159,9 +166,10 @@ class DropPath(nn.Module):
         if not 0 <= survival <= 1:
             raise ValueError(f"a survival probability is between 0 and 1, not {survival}")
         self._survival = float(survival)
+        self._divisor = self._survival or 1.0  # of 0, nothing survives to be divided
         # No buffers; for compiled code, which would be made anew for each block if it held their numbers.
         self._survival_read = torch.tensor(self._survival, dtype=torch.float64, device="cpu")
-        self._divisor_read = torch.tensor(self._survival or 1.0, dtype=torch.float64, device="cpu")
+        self._divisor_read = torch.tensor(self._divisor, dtype=torch.float64, device="cpu")
 
     def give(self, kept: bool) -> None:
         """A draw for the next mini-batch."""
@@ -196,8 +204,7 @@ class DropPath(nn.Module):
             self.kept = self.given
 
     def forward(self, x: Tensor) -> Tensor:
-        survival = self._survival
-        divisor = survival if survival > 0 else 1.0  # of 0, nothing survives to be divided
+        survival, divisor = self._survival, self._divisor  # comparing them would compile every block anew
         if not torch.jit.is_scripting():  # type: ignore[attr-defined]
             if isinstance(x, fx.Proxy):  # type: ignore[unreachable]
                 # One call, for what traces a network: it draws and knows its mode when it runs.

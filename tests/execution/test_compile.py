@@ -79,7 +79,7 @@ def test_regions_of_two_blocks_recompute_and_compute_the_same(name: str) -> None
 
 def test_depth_adds_no_kinds_and_no_graphs() -> None:
     counted = []
-    for counts in ([3, 3, 3], [6, 6, 6]):
+    for counts in ([4, 4, 4], [6, 6, 6]):
         torch.compiler.reset()
         counters.clear()
         network = small("cifar_iresnet164", counts=counts)

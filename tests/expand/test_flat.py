@@ -226,7 +226,10 @@ d.path: {from: d.drop, ops: [drop_path: {survival: 0.3333333333333333, unit: sam
 e.add: {from: [d.path, d.id, d.id], ops: [add]}
 e.pool: {from: e.add, ops: [global_avg_pool]}
 e.max: {from: e.add, ops: [global_max_pool]}
-e.both: {from: [e.pool, e.max], ops: [add]}
+e.mean: {from: e.add, ops: [channel_mean]}
+e.most: {from: e.add, ops: [channel_max]}
+e.near: {from: [e.mean, e.most], ops: [concat, global_avg_pool, pad_channels: {out: 12}]}
+e.both: {from: [e.pool, e.max, e.near], ops: [add]}
 e.gate: {from: [e.both, e.add], ops: [multiply]}
 e.cat: {from: [e.gate, e.add], ops: [concat]}
 f.flatten: {from: e.cat, ops: [flatten]}
