@@ -70,15 +70,12 @@ USES = {"block": "used", "wire": "read", "defined": "path"}
 def text_with(field: str, text: str) -> str:
     """A spec with a text in one field."""
     if field in MORE:
-        lines = [
-            line for line in SPEC.format(**PLAIN, wide="4 * own").splitlines() if field != "rule" or "skips" not in line
-        ]
+        plain = SPEC.format(**PLAIN, wide="4 * own").splitlines()
+        lines = [line for line in plain if field != "rule" or "skips" not in line]
         return "\n".join([*lines, MORE[field].format(quoted(text)), ""])
     written = PLAIN | dict.fromkeys({field, USES.get(field, field)}, quoted(text))
-    return SPEC.format(
-        wide=4 if field == "column" else "4 * own",
-        **written | ({"required": "classes == 4"} if field == "otherwise" else {}),
-    )
+    written |= {"required": "classes == 4"} if field == "otherwise" else {}
+    return SPEC.format(**written, wide="4 * own" if field != "column" or text == "own" else 4)
 
 
 def assert_printable(text: str) -> None:

@@ -242,7 +242,7 @@ def test_torch_traces_and_scripts_networks_of_all_kinds(name: str, granularity: 
         seen = {}
         hooks = [
             module.register_forward_hook(lambda module, args, out, name=name: seen.__setitem__(name, out))
-            for name, module in modules.items() if not any(module.children())  # ours are traced into, but for drop paths
+            for name, module in modules.items() if not any(module.children())
         ]  # fmt: skip
         network(x)
         for hook in hooks:
