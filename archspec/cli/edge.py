@@ -35,6 +35,8 @@ def run() -> NoReturn:
         _streams()
         status = _invoke()
         sys.stdout.flush()
+        if interrupted:  # a package has swallowed it
+            raise KeyboardInterrupt
     except BaseException as error:
         # An interrupt while a package is being imported may come back as whatever the package makes of it.
         told = KeyboardInterrupt() if interrupted else error
