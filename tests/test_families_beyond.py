@@ -6,7 +6,6 @@ The weights of the hand-written network, all drawn, are moved among tensors of o
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 import archspec
 from tests.families import branched, chained, pyramids, units, video
+from tests.families.moved import move
 
 Make = Callable[[], nn.Module]
 # The network, and a size it is compared at: small, but with more than one number behind every mean of a batch norm.
@@ -78,18 +78,6 @@ def draw(model: nn.Module) -> None:
             else:
                 mean = float(name.endswith("weight"))
                 parameter.uniform_(mean - 0.2, mean + 0.2)
-
-
-def move(source: nn.Module, target: nn.Module) -> None:
-    """Every parameter's numbers, in order among those of one shape; either network has what the other has."""
-    found: dict[torch.Size, list[Tensor]] = defaultdict(list)
-    for parameter in source.parameters():
-        found[parameter.shape].append(parameter)
-    with torch.no_grad():
-        for parameter in target.parameters():
-            assert found[parameter.shape], tuple(parameter.shape)
-            parameter.copy_(found[parameter.shape].pop(0))
-    assert not any(found.values())
 
 
 def outputs_of(model: nn.Module, x: Tensor) -> dict[str, Tensor]:

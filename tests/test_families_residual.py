@@ -7,18 +7,18 @@ no two layers have the same. Four samples, so that a batch norm of vectors has m
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 import torch
 from networks import graph_of
-from torch import Tensor, nn
+from torch import nn
 
 import archspec
 from archspec.graph import Graph
 from tests.families import attentive, reshaped
+from tests.families.moved import move
 
 REFERENCES: dict[
     str, tuple[Callable[[], nn.Module], int, int]
@@ -79,18 +79,6 @@ def draw(model: nn.Module) -> None:
                 parameter.normal_(std=gain * math.sqrt(2 / parameter[0].numel()))
             else:
                 parameter.normal_(mean=float(name.endswith("weight")), std=0.1)
-
-
-def move(source: nn.Module, target: nn.Module) -> None:
-    """Every parameter's numbers, in order among those of one shape; each network has what the other has."""
-    found: dict[torch.Size, list[Tensor]] = defaultdict(list)
-    for parameter in source.parameters():
-        found[parameter.shape].append(parameter)
-    with torch.no_grad():
-        for parameter in target.parameters():
-            assert found[parameter.shape], tuple(parameter.shape)
-            parameter.copy_(found[parameter.shape].pop(0))
-    assert not any(found.values())
 
 
 def compare(make: Callable[[], nn.Module], graph: Graph) -> float:

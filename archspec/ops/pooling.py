@@ -134,63 +134,62 @@ class BlurPool(Operator):
         return f"{self.kernel}×{self.kernel} blur pool, /{shown}"
 
 
-class GlobalMaxPool(Operator):
+class GlobalPool(Operator):
+    """Pooling over all positions: (C, *S) -> (C,)."""
+
+    role: ClassVar[Role] = "pool"
+    function: ClassVar[str]
+
+    def shape(self, inputs: Shapes) -> Shape:
+        return (need_map(inputs, self.key)[0],)
+
+    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
+        return FunctionCall(self.function, (Operand(0),), (("dim", tuple(range(2, len(inputs[0]) + 1))),))
+
+    def label(self) -> str:
+        return f"{self.key.split('_')[1]} pool"
+
+
+class GlobalMaxPool(GlobalPool):
     """Maximum over all positions: (C, *S) -> (C,)."""
 
     key: ClassVar[str] = "global_max_pool"
-    role: ClassVar[Role] = "pool"
+    function: ClassVar[str] = "torch.amax"
     overwritable: ClassVar[bool] = False  # backward compares its output with its input
     keeps: ClassVar[Kept] = Kept(inputs=(0,), output=True)
 
-    def shape(self, inputs: Shapes) -> Shape:
-        return (need_map(inputs, self.key)[0],)
 
-    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
-        return FunctionCall("torch.amax", (Operand(0),), (("dim", tuple(range(2, len(inputs[0]) + 1))),))
-
-    def label(self) -> str:
-        return "max pool"
-
-
-class GlobalAvgPool(Operator):
+class GlobalAvgPool(GlobalPool):
     """Mean over all positions: (C, *S) -> (C,)."""
 
     key: ClassVar[str] = "global_avg_pool"
+    function: ClassVar[str] = "torch.mean"
+
+
+class ChannelPool(Operator):
+    """Pooling over the channels of each position: (C, *S) -> (1, *S)."""
+
     role: ClassVar[Role] = "pool"
+    function: ClassVar[str]
 
     def shape(self, inputs: Shapes) -> Shape:
-        return (need_map(inputs, self.key)[0],)
+        return (1, *inputs[0][1:])
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
-        return FunctionCall("torch.mean", (Operand(0),), (("dim", tuple(range(2, len(inputs[0]) + 1))),))
-
-    def label(self) -> str:
-        return "avg pool"
+        return FunctionCall(self.function, (Operand(0),), (("dim", 1), ("keepdim", True)))
 
 
-class ChannelMean(Operator):
+class ChannelMean(ChannelPool):
     """Mean over the channels of each position: (C, *S) -> (1, *S)."""
 
     key: ClassVar[str] = "channel_mean"
-    role: ClassVar[Role] = "pool"
-
-    def shape(self, inputs: Shapes) -> Shape:
-        return (1, *inputs[0][1:])
-
-    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
-        return FunctionCall("torch.mean", (Operand(0),), (("dim", 1), ("keepdim", True)))
+    function: ClassVar[str] = "torch.mean"
 
 
-class ChannelMax(Operator):
+class ChannelMax(ChannelPool):
     """Maximum over the channels of each position: (C, *S) -> (1, *S)."""
 
     key: ClassVar[str] = "channel_max"
-    role: ClassVar[Role] = "pool"
+    function: ClassVar[str] = "torch.amax"
     overwritable: ClassVar[bool] = False  # backward compares its output with its input
     keeps: ClassVar[Kept] = Kept(inputs=(0,), output=True)
-
-    def shape(self, inputs: Shapes) -> Shape:
-        return (1, *inputs[0][1:])
-
-    def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
-        return FunctionCall("torch.amax", (Operand(0),), (("dim", 1), ("keepdim", True)))

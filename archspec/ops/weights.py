@@ -44,9 +44,7 @@ class Conv(Operator):
 
     def shape(self, inputs: Shapes) -> Shape:
         channels, spatial = need_map(inputs, self.key)
-        for what, count in (("input", channels), ("output", self.out)):
-            if count % self.groups:
-                raise ShapeError(f"{count} {what} channels do not divide into {self.groups} groups")
+        _need_groups(self.groups, input=channels, output=self.out)
         if self.bias_init is not None and not self.bias:
             raise ShapeError("bias_init is given, but the convolution has no bias", "add 'bias: true'")
         most = {"reflect": -1, "circular": 0}.get(self.padding_mode)  # beyond the size of the map
@@ -141,9 +139,7 @@ class ConvTranspose(Operator):
 
     def shape(self, inputs: Shapes) -> Shape:
         channels, spatial = need_map(inputs, self.key)
-        for what, count in (("input", channels), ("output", self.out)):
-            if count % self.groups:
-                raise ShapeError(f"{count} {what} channels do not divide into {self.groups} groups")
+        _need_groups(self.groups, input=channels, output=self.out)
         sizes = tuple(
             (size - 1) * s - 2 * p + k + extra
             for size, k, s, p, extra in zip(spatial, *self._window(len(spatial)), strict=True)
@@ -214,3 +210,10 @@ class Linear(Operator):
 
     def label(self) -> str:
         return f"fc {self.out}"
+
+
+def _need_groups(groups: int, **channels: int) -> None:
+    """Raises `ShapeError` if the channels of either side do not divide into the groups."""
+    for side, count in channels.items():
+        if count % groups:
+            raise ShapeError(f"{count} {side} channels do not divide into {groups} groups")

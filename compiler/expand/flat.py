@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archspec.compiler.expand.builder import Builder, Signal
@@ -25,16 +25,21 @@ def expand_flat(document: Document, params: Mapping[str, Any], start: Signal, pa
     given = set((document.outputs or {}).values())
     ordered = strands(document.graph or {}, builder.problems, given, ends=not given)
     signals: dict[str, Signal] = {"input": start}
+    run_wires(ordered, signals, params, paths)
+    return signals.get("output")
+
+
+def run_wires(ordered: Sequence[Strand], signals: dict[str, Signal], params: Mapping[str, Any], paths: Paths) -> None:
+    """Runs wires of the whole network, and adds what each gives to the `signals` that they read."""
     for strand in ordered:
         sources = [signals[name] for name in strand.inputs]
         signals[strand.name] = paths.run(
             strand.ops, sources, "" if strand.name == "output" else strand.name, scope_at(params, sources[0]),
-            where=strand.name, labels=strand.inputs, alone=alone(strand),
+            where=strand.name, labels=strand.inputs, alone=_alone(strand),
         )  # fmt: skip
-    return signals.get("output")
 
 
-def alone(strand: Strand) -> bool:
+def _alone(strand: Strand) -> bool:
     """Whether a wire gives its name to its operator: its only one, without a name of its own."""
     if strand.name == "output" or len(strand.ops.items) != 1:
         return False

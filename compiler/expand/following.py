@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.compiler.expand.builder import Builder, Signal
-from archspec.compiler.expand.flat import alone
+from archspec.compiler.expand.flat import run_wires
 from archspec.compiler.expand.outputs import last_nodes
-from archspec.compiler.expand.paths import Paths, scope_at
+from archspec.compiler.expand.paths import Paths
 from archspec.compiler.expand.wires import strands
 from archspec.language.schema import Document
 
@@ -41,13 +41,7 @@ def expand_following(
     ordered = strands(wires, builder.problems, given, outside, ends=False)
     signals: dict[str, Signal] = {"input": builder.nodes.get("input")}
     signals |= {name: builder.nodes[node] for name, node in outside.items()}
-    for strand in ordered:
-        sources = [signals[name] for name in strand.inputs]
-        prefix = "" if strand.name == "output" else strand.name
-        signals[strand.name] = paths.run(
-            strand.ops, sources, prefix, scope_at(params, sources[0]), where=strand.name, labels=strand.inputs,
-            alone=alone(strand),
-        )  # fmt: skip
+    run_wires(ordered, signals, params, paths)
     found = {name: signals.get(f"heads.{name}") for name in document.heads}
     heads = {name: signal.name for name, signal in found.items() if signal is not None}
     ends = "output" in signals or document.head.items or not heads
