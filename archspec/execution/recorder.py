@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cache
 from itertools import chain
 from operator import is_, itemgetter
@@ -86,10 +86,28 @@ class Recorder:
             with torch.cuda.stream(self._stream), capture:
                 result = work()
         except BaseException:
-            self._pool = torch.cuda.graph_pool_handle()  # a pool that no graph holds cannot be used again
+            self._recover()
             raise
         current.wait_stream(self._stream)
         return graph.replay, result
+
+    def _recover(self) -> None:
+        """Puts right what torch leaves behind where ending a capture fails.
+
+        Its default generator believes that it is being captured, and refuses every draw from then on; a capture that
+        ends, of next to nothing, tells it otherwise. And its allocator goes on looking for the capture at each
+        allocation; the pool, which no graph holds, cannot be used again.
+        """
+        index = self._device.index if self._device.index is not None else torch.cuda.current_device()
+        with suppress(RuntimeError):  # the capture had not begun, or has ended
+            torch._C._cuda_endAllocateToPool(index, self._pool)
+            torch._C._cuda_releasePool(index, self._pool)
+        self._pool = torch.cuda.graph_pool_handle()
+        mark = torch.zeros(1, device=self._device)
+        self.settle()
+        with suppress(RuntimeError), torch.cuda.stream(self._stream):
+            with torch.cuda.graph(torch.cuda.CUDAGraph(), stream=self._stream, capture_error_mode="thread_local"):
+                mark.zero_()
 
 
 def record(recorder: Recorder, work: Callable[[], _Result], name: str) -> tuple[Callable[[], None], _Result]:

@@ -269,9 +269,10 @@ def test_a_network_moved_off_the_gpu_is_refused(
 @pytest.mark.parametrize("autocast", [False, True])
 def test_on_a_gpu_replays_give_what_the_network_gives(mode: Any, autocast: bool) -> None:
     net = archspec.compile(network(OUTPUTS, device="cuda").eval(), mode, cuda_graphs=True)
+    twin = archspec.compile(deepcopy(net).eval(), mode)  # with the same kernels
     for x, _ in batches(3, device="cuda") + batches(2, size=2, device="cuda"):
         with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16, enabled=autocast):
-            got, expected = net(x), deepcopy(net).eval()(x)
+            got, expected = net(x), twin(x)
         tolerance = {"atol": 2e-2, "rtol": 2e-2} if autocast else {"atol": 1e-4, "rtol": 1e-4}
         torch.testing.assert_close(got, expected, **tolerance)
 
@@ -288,12 +289,18 @@ def test_on_a_gpu_stale_weights_are_noticed(change: Any) -> None:
         torch.testing.assert_close(net(x), plain(net, x))
 
 
+class Waits(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * x.mean().item()
+
+
+class Draws(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.rand_like(x)
+
+
 @on_gpu
 def test_on_a_gpu_what_waits_for_it_says_so() -> None:
-    class Waits(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x * x.mean().item()
-
     net = network(device="cuda").eval()
     net.head.linear = torch.nn.Sequential(net.head.linear, Waits())  # type: ignore[union-attr, arg-type]
     archspec.compile(net, "eager", cuda_graphs=True)
@@ -301,6 +308,44 @@ def test_on_a_gpu_what_waits_for_it_says_so() -> None:
     with torch.no_grad(), pytest.raises(CaptureError, match="could not be captured"):
         net(x)
     assert plain(net, x).shape == (4, 5)  # the stream is usable
+
+
+@on_gpu
+def test_on_a_gpu_a_capture_that_failed_leaves_all_else_as_it_was() -> None:
+    x = batches(1, device="cuda")[0][0]
+
+    def made(inner: torch.nn.Module) -> Network:
+        net = network(device="cuda").eval()
+        net.head.linear = torch.nn.Sequential(net.head.linear, inner)  # type: ignore[union-attr, arg-type]
+        return archspec.compile(net, "eager", cuda_graphs=True)
+
+    with torch.no_grad():
+        draws = made(Draws())
+        draws(x)
+        torch.manual_seed(5)
+        known = [draws(x) for _ in range(3)], torch.rand(3, device="cuda")
+        for _ in range(2):
+            with pytest.raises(CaptureError):
+                made(Waits())(x)
+        torch.manual_seed(5)
+        again = [draws(x) for _ in range(3)], torch.rand(3, device="cuda")
+        assert not torch.equal(known[0][1], known[0][2])
+        torch.manual_seed(5)
+        other = made(Draws())
+        other(x)
+        torch.manual_seed(5)
+        anew = [other(x) for _ in range(3)], torch.rand(3, device="cuda")
+    torch.testing.assert_close(again, known)
+    torch.testing.assert_close(anew[1], known[1])
+    kept = torch.cuda.memory_allocated()
+    side = torch.cuda.Stream()
+    for _ in range(20):  # memory lent to a second stream comes back
+        lent = torch.empty(2**20, device="cuda")
+        lent.record_stream(side)
+        del lent
+    torch.cuda.synchronize()
+    torch.empty(2**20, device="cuda")
+    assert torch.cuda.memory_allocated() < kept + 2 * 2**22
 
 
 @on_gpu
