@@ -54,7 +54,14 @@ def main() -> None:
     parser.add_argument("--modes", help="only variants whose mode is in this list: hand-written,eager,regional,whole")
     parser.add_argument("--parts", help="only the parts of these numbers, from 1, separated by commas")
     parser.add_argument("--output", type=Path, help="a file for the figures, as JSON")
+    parser.add_argument("--show", type=Path, help="print the figures of such a file, and measure nothing")
     options = parser.parse_args()
+    if options.show:
+        kept = json.loads(options.show.read_text(encoding="utf-8"))
+        print(", ".join(f"{name} {value}" for name, value in kept["machine"].items()))
+        for found in kept["parts"]:
+            show(found, kept["ceiling_tflops"])
+        return
 
     end = time.monotonic() + options.minutes * 60
     result: dict[str, Any] = {"machine": machine(options.device), "settings": settings(options), "parts": []}
