@@ -224,8 +224,8 @@ class LinearFilling(Filling):
 class Init(Section):
     """Initialisation: He normal (fan-out) for convolutions, torch's own for linear layers, unless said otherwise."""
 
-    conv: Annotated[Filling, SectionOf] = Filling()
-    linear: Annotated[LinearFilling, SectionOf] = LinearFilling()
+    conv: Annotated[Filling, SectionOf] = Field(default_factory=Filling)
+    linear: Annotated[LinearFilling, SectionOf] = Field(default_factory=LinearFilling)
 
 
 def _version(value: Any) -> Any:
@@ -266,5 +266,5 @@ class Document(Section):
     """Several outputs: addresses by the name of the output."""
     graph: Wires | None = None
     """The whole network in graph form, instead of stem, stages and head; or, beside stages, what follows them."""
-    init: Annotated[Init, SectionOf] = Init()
+    init: Annotated[Init, SectionOf] = Field(default_factory=Init)
     expect: Annotated[Expect, SectionOf] | None = None

@@ -7,6 +7,9 @@ from archspec.ops.base import Kept, ModuleCall, Operator, Role, Shape, ShapeErro
 from archspec.ops.ranges import Count, OptionalNumber, Padding, PerDimension, Switch
 from archspec.ops.windows import need_map, per_dimension, same_padding, squeezed, windowed
 
+_BORDER = {"reflect": -1, "circular": 0}
+"""How far a border that is taken from the map may go beyond its size."""
+
 
 class Conv(Operator):
     """Convolution: (C, *S) -> (out, *S / stride). No bias unless asked for; pads to keep the size at stride 1."""
@@ -47,14 +50,14 @@ class Conv(Operator):
         _need_groups(self.groups, input=channels, output=self.out)
         if self.bias_init is not None and not self.bias:
             raise ShapeError("bias_init is given, but the convolution has no bias", "add 'bias: true'")
-        most = {"reflect": -1, "circular": 0}.get(self.padding_mode)  # beyond the size of the map
-        padding = self._window(len(spatial))[2]
+        window = self._window(len(spatial))
+        most, padding = _BORDER.get(self.padding_mode), window[2]
         if most is not None and any(p > size + most for p, size in zip(padding, spatial, strict=True)):
             raise ShapeError(
                 f"a border of {show_shape(padding)} cannot be taken from a map of {show_shape(spatial)}",
                 f"use a smaller padding, or another padding_mode than {self.padding_mode}",
             )
-        return (self.out, *windowed(spatial, *self._window(len(spatial))))
+        return (self.out, *windowed(spatial, *window))
 
     def reduction(self, rank: int) -> Shape:
         return per_dimension(self.stride, rank, "stride")

@@ -13,7 +13,9 @@ from archspec.syntax.errors import LINE_END, Problem, Source, Span, SpecError
 BREAKS = {0x85: 0xE085, 0x2028: 0xE028, 0x2029: 0xE029}
 """What YAML 1.1 takes for line breaks and YAML 1.2 does not, as private characters that libyaml reads over."""
 
-NO_TEXT = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+NO_TEXT = "[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]"
+NO_ASCII = "[^\\t\\n\\r\\x20-\\x7e]"
+"""The same for a text that is ASCII, as most are: a pattern that is compiled in no time."""
 BROKEN = re.compile(f"[{''.join(map(chr, BREAKS.values()))}]")
 _MOST = 20  # told of one text
 
@@ -21,7 +23,7 @@ _MOST = 20  # told of one text
 def foreign_characters(source: Source) -> Iterator[Problem]:
     """The characters of a text that no YAML has, each at its place."""
     line, begin = 1, 0
-    for number, match in enumerate(NO_TEXT.finditer(source.text)):
+    for number, match in enumerate(re.finditer(NO_ASCII if source.text.isascii() else NO_TEXT, source.text)):
         if number == _MOST:
             return
         at = match.start()

@@ -191,6 +191,8 @@ def _reduction(op: Operator, sources: Sequence[Node], shape: Shape) -> Reduction
 
 def _ratio(a: int | Fraction, b: int) -> int | Fraction:
     """A quotient: a whole number where it is one, as it is unless a map grows larger than the input."""
+    if b == 1:
+        return a
     value = Fraction(a, b)
     return int(value) if value.denominator == 1 else value
 
