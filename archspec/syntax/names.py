@@ -127,4 +127,7 @@ def unusable_address(address: str) -> str | None:
         return f"'{address[:40]}...' is longer than the {limits.MAX_ADDRESS} characters of an address"
     if reason := ADDRESS.unusable(address):
         return reason
-    return next((reason for part in address.split(".") if not part.isdigit() and (reason := unusable(part))), None)
+    words = address.split(".")
+    if all(taken.isdisjoint(words) for _, taken in NAME.taken):
+        return None
+    return next((reason for word in words if not word.isdigit() and (reason := unusable(word))), None)
