@@ -52,10 +52,10 @@ class _Replay:
         found = [module for root in modules for module in root.modules()]
         self._modules = [module for module in found if module._buffers]
         self._gates = [module for module in found if isinstance(module, DropPath)]
-        self._drawn = [gate.kept for gate in self._gates]
+        self._drawn = [(gate.kept, None) for gate in self._gates]
 
     def __enter__(self) -> None:
-        self._later = [gate.kept for gate in self._gates]
+        self._later = [(gate.kept, gate.given) for gate in self._gates]
         self._draw(self._drawn)
         self._kept: list[tuple[nn.Module, dict[str, Tensor | None]]] = []
         for module in self._modules:
@@ -73,9 +73,10 @@ class _Replay:
         for module, buffers in self._kept:
             module._buffers = buffers
 
-    def _draw(self, draws: Sequence[bool | None]) -> None:
-        for gate, kept in zip(self._gates, draws, strict=True):
-            gate.kept = kept
+    def _draw(self, draws: Sequence[tuple[bool | None, bool | None]]) -> None:
+        """Sets each gate's draw, and the one that it was given; without either it draws for itself."""
+        for gate, (kept, given) in zip(self._gates, draws, strict=True):
+            gate.kept, gate.given = kept, given
 
 
 def _again(modules: Sequence[nn.Module]) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import torch
 from torch import Tensor, nn
@@ -56,19 +57,36 @@ class Gates:
         """Decides which blocks this step drops, and returns the names of their gates; numbers come from a generator of
         the host, or torch's global one. Without `skips`, and where x is traced, compiled or captured, each gate draws
         for itself on the device."""
-        found = {name: _find(network, name) for name in self.names}
-        gates = {name: gate for name, gate in found.items() if isinstance(gate, DropPath)}  # not what edits put there
+        gates = self.found(network)
         for gate in gates.values():
             gate.skips, gate.kept = skips, None
         if not skips or DropPath.recorded(x):
             return []
-        if generator is not None and torch._C._current_graph_task_id() != -1:  # run again in backward
-            return []
-        drawn = torch.rand(len(self.names), generator=generator, device="cpu").tolist()
-        for name, number in zip(self.names, drawn, strict=True):
-            if name in gates:
-                gates[name].give(number < gates[name].survival)
+        if generator is not None and torch._C._current_graph_task_id() != -1:  # run again in backward, as a whole
+            for gate in gates.values():
+                gate.repeat(x)
+        else:
+            drawn = torch.rand(len(self.names), generator=generator, device="cpu").tolist()
+            for name, number in zip(self.names, drawn, strict=True):
+                if name in gates:
+                    gates[name].give(number < gates[name].survival)
+                    if generator is not None:
+                        gates[name].note(x, gates[name].kept)
         return [name for name, gate in gates.items() if gate.kept is False and gate.training]
+
+    def found(self, network: nn.Module) -> dict[str, DropPath]:
+        """The gates by the names that the graph has for them; not what edits put in their places. One within a module
+        that was wrapped (`stage1.0.wrapped.branch.drop_path`) is found below the wrapper."""
+        there = {name: _find(network, name) for name in self.names}
+        found = {name: gate for name, gate in there.items() if isinstance(gate, DropPath)}
+        if len(found) < len(there):
+            missing, known = there.keys() - found.keys(), set(map(id, found.values()))
+            for path, gate in network.named_modules():
+                if isinstance(gate, DropPath) and id(gate) not in known:
+                    name = next((name for name in _unwrapped(path) if name in missing and name not in found), None)
+                    if name is not None:
+                        found[name] = gate
+        return {name: found[name] for name in self.names if name in found}
 
     @contextmanager
     def resting(self, network: nn.Module, dropped: Sequence[str]) -> Iterator[None]:
@@ -95,3 +113,11 @@ def _find(network: nn.Module, name: str) -> nn.Module | None:
         return network.get_submodule(name)
     except AttributeError:
         return None
+
+
+def _unwrapped(path: str) -> Iterator[str]:
+    """A path without up to three of its parts, which may be wrappers'."""
+    parts = path.split(".")
+    for count in range(1, min(4, len(parts))):
+        for left in combinations(parts, len(parts) - count):
+            yield ".".join(left)

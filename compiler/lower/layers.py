@@ -139,22 +139,26 @@ class DropPath(nn.Module):
     `unit`: one draw for the mini-batch, or one per sample. Without `rescale`, a survivor passes as it is and
     evaluation multiplies by the survival probability; with it, a survivor is divided by that and evaluation passes.
     Each draw is used once: a network that draws for all of its blocks at once gives them theirs, else a block draws.
+    What a checkpoint runs again in backward sees the draw of its own pass, of several that wait for one backward.
     """
 
     __jit_unused_properties__ = ("survival",)
-    __jit_ignored_attributes__ = ("skips", "kept", "given")
+    __jit_ignored_attributes__ = ("skips", "kept", "given", "passes")
     skips: bool = True
     """Whether a dropped branch is left out; else it is computed, and the draw made on the device, after it."""
     kept: bool | None = None
     """The mini-batch's draw, until it is used."""
     given: bool | None = None
-    """The draw last used, where a network had made it: for a block that is run again in backward."""
+    """The draw last used, where a network had made it."""
+    passes: dict[Any, bool | None]
+    """Draws by what tells a pass from others, of the last 64; None where the gate had drawn for itself."""
 
     def __init__(
         self, unit: Literal["batch", "sample"] = "batch", rescale: bool = False, survival: float = 1.0
     ) -> None:
         super().__init__()
         self.unit, self.rescale, self.survival = unit, rescale, survival
+        self.passes = {}
 
     @property
     def survival(self) -> float:
@@ -190,7 +194,8 @@ class DropPath(nn.Module):
         it, that is done here, from torch's CPU generator."""
         if not self.training or self.unit == "sample" or not self.skips or self.recorded(x):
             return False
-        self._repeat()
+        self.repeat(x)
+        self.note(x, self.kept)
         if self.kept is None:
             self.kept, self.given = torch.rand((), device="cpu").item() < self._survival, None
         if not self.kept:
@@ -198,10 +203,26 @@ class DropPath(nn.Module):
             return True
         return False
 
-    def _repeat(self) -> None:
-        """In backward, where a checkpoint runs a block again, a network's draw counts again."""
-        if self.kept is None and self.given is not None and torch._C._current_graph_task_id() != -1:
-            self.kept = self.given
+    def note(self, x: Tensor, draw: bool | None) -> None:
+        """Remembers the draw of a pass over x if that may be run again: checkpoints run without gradients, or with
+        hooks on what is saved. They restore the generator's state, and give x, or another computed anew."""
+        if torch.is_grad_enabled() and torch._C._autograd._top_saved_tensors_default_hooks(False) is None:
+            return
+        for key in self._keys(x):
+            self.passes.pop(key, None)
+            self.passes[key] = draw
+        while len(self.passes) > 128:  # of 64 passes
+            del self.passes[next(iter(self.passes))]
+
+    def repeat(self, x: Tensor) -> None:
+        """Has a draw count again where a checkpoint runs, in backward, the pass over x that it was for."""
+        if self.kept is None and torch._C._current_graph_task_id() != -1:
+            self.kept = next((self.passes[key] for key in self._keys(x) if key in self.passes), self.given)
+
+    @staticmethod
+    def _keys(x: Tensor) -> tuple[Any, Any]:
+        state = hash(torch.get_rng_state().numpy().tobytes())
+        return (state, x.untyped_storage()._cdata), state
 
     def forward(self, x: Tensor) -> Tensor:
         survival, divisor = self._survival, self._divisor  # comparing them would compile every block anew
@@ -211,8 +232,9 @@ class DropPath(nn.Module):
                 return x.tracer.create_proxy("call_module", x.tracer.path_of_module(self), (x,), {})  # type: ignore[unreachable]
             if torch.compiler.is_compiling():
                 survival, divisor = self._survival_read, self._divisor_read  # type: ignore[assignment]
-            elif self.training:
-                self._repeat()
+            elif self.training and self.unit == "batch" and not self.recorded(x):
+                self.repeat(x)
+                self.note(x, self.kept)
         if not self.training:
             return x if self.rescale else x * survival
         if not torch.jit.is_scripting():  # type: ignore[attr-defined]

@@ -350,8 +350,7 @@ class Checkpoint(nn.Module):
 @pytest.mark.parametrize("reentrant", [False, True])
 @pytest.mark.parametrize(
     ("way", "wrapped"),
-    # A network does not find the gates of blocks that others have wrapped: these draw from torch's generator.
-    [("network", False), ("forward", False), ("own generator", False), ("network", True), ("forward", True)],
+    [(way, wrapped) for way in ("network", "forward", "own generator") for wrapped in (False, True)],
 )
 def test_blocks_that_others_checkpoint_are_run_again_with_their_draws(reentrant: bool, way: str, wrapped: bool) -> None:
     network, x = small("basic", "survival: 0.5, decay: constant"), batch().requires_grad_()
@@ -370,7 +369,7 @@ def test_blocks_that_others_checkpoint_are_run_again_with_their_draws(reentrant:
             if way == "own generator":
                 subject.drop_generator = torch.Generator().manual_seed(seed)
             torch.manual_seed(seed)
-            call = subject.forward if way == "forward" or wrapped else subject
+            call = subject.forward if way == "forward" else subject
             y = call(x)
             (y * y.detach().cos()).sum().backward()
             gradients = [None if p.grad is None else p.grad.clone() for p in (x, *subject.parameters())]
@@ -379,6 +378,102 @@ def test_blocks_that_others_checkpoint_are_run_again_with_their_draws(reentrant:
         for ours, theirs in zip(results[0][1], results[1][1], strict=True):
             assert (ours is None) == (theirs is None)
             assert ours is None or torch.allclose(ours, theirs)
+
+
+class Within(nn.Module):
+    """A block within another module, as adapters and distributed training put it there."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = nn.Sequential(block)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.block(x)
+        return y
+
+
+def around(make: Callable[[nn.Module], nn.Module]) -> Callable[[Network], Any]:
+    """Wraps every block."""
+
+    def wrap(network: Network) -> Network:
+        for address in blocks(network):
+            if address.startswith("stage"):
+                network.set_submodule(address, make(network.get_submodule(address)))
+        return network
+
+    return wrap
+
+
+def together(network: Network) -> Network:
+    """Four blocks that are run again as one."""
+    network.set_submodule("stage2.0", Checkpoint(nn.Sequential(*network.stage2.children()), False))
+    for i in (1, 2, 3):
+        network.set_submodule(f"stage2.{i}", nn.Identity())
+    return network
+
+
+SUBJECTS: dict[str, Callable[[Network], Any]] = {
+    "checkpoint=1": lambda network: archspec.compile(network, "eager", checkpoint=1),
+    "checkpoint=4": lambda network: archspec.compile(network, "eager", checkpoint=4),
+    "within": around(Within),
+    "checkpointed": around(lambda block: Checkpoint(block, False)),
+    "reentrant": around(lambda block: Checkpoint(block, True)),
+    "as a whole": lambda network: Checkpoint(network, False),
+    "together": together,
+}
+PASSES: dict[str, Callable[[Any, Tensor], tuple[Tensor, Tensor]]] = {
+    "called": lambda network, x: (network(x), network(x + 1)),
+    "called on the same": lambda network, x: (network(x), network(x)),
+    "forward, called": lambda network, x: (network.forward(x), network(x + 1)),
+    "called, forward": lambda network, x: (network(x), network.forward(x + 1)),
+    "forward": lambda network, x: (network.forward(x), network.forward(x + 1)),
+}
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("passes", PASSES)
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_passes_that_wait_for_one_backward_keep_their_draws(subject: str, passes: str, own: bool) -> None:
+    """Whoever wraps blocks or runs them again: the outputs and gradients of the plain network."""
+    if own and (subject == "together" or (subject, passes) == ("as a whole", "called on the same")):
+        return  # nothing tells these passes apart: torch's generator stands still, and inputs are new or the same
+    if subject == "as a whole" and "forward" in passes:
+        return  # it is Checkpoint's forward, which calls the network
+    plain = small("basic", "survival: 0.5, decay: constant")
+    changed, x = SUBJECTS[subject](copy.deepcopy(plain)), batch()
+    for seed in range(3):
+        results = []
+        for each in (plain, changed):
+            each.zero_grad()
+            if own:
+                getattr(each, "block", each).drop_generator = torch.Generator().manual_seed(seed)
+            torch.manual_seed(seed)
+            first, second = PASSES[passes](each, x)
+            (first.square().sum() + 3 * second.sum()).backward()
+            results.append((first, second, *(p.grad for p in plain_order(each))))
+        for theirs, ours in zip(*results, strict=True):
+            assert (ours is None) == (theirs is None)
+            assert ours is None or torch.allclose(ours, theirs)
+
+
+def plain_order(network: nn.Module) -> list[nn.Parameter]:
+    """Parameters, which wrapping leaves in their order."""
+    return list(network.parameters())
+
+
+def test_a_gate_within_another_module_follows_the_networks_generator() -> None:
+    for granularity in ("block", "op"):
+        network = small(granularity=granularity)
+        address = gate_of("stage2.1") if granularity == "op" else "stage2.1"
+        network.set_submodule(address, Within(network.get_submodule(address)))
+        network.drop_generator = torch.Generator().manual_seed(6)
+        before = torch.get_rng_state()
+        network(batch())
+        assert torch.equal(torch.get_rng_state(), before)
+        found = network.meta["archspec"].gates.found(network)
+        assert [gate.given for gate in found.values()] == [
+            number < gate.survival for number, gate in zip(drawn(7, 6), found.values(), strict=True)
+        ]
 
 
 def test_a_network_that_is_checkpointed_as_a_whole_repeats_its_draws() -> None:
