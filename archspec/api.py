@@ -288,7 +288,7 @@ def _given(model: Model, overrides: Mapping[str, Any]) -> Spec | Graph:
     kinds = ((Graph, "a graph"), (Spec, "a spec that is loaded"), (object, "a network"))
     _no_overrides(overrides, next(what for kind, what in kinds if isinstance(model, kind)))
     if not isinstance(model, Spec | Graph):
-        from archspec.compiler.lower.edits import described
+        from archspec.compiler.lower.holding import described
 
         model = described(model)
     return model

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from archspec.compiler.lower import Network, lower
 from archspec.compiler.lower.codegen import attach
 from archspec.compiler.lower.edits import agreed, edits, hooked
+from archspec.compiler.lower.holding import added
 from archspec.compiler.lower.layers import DropPath
 from archspec.compiler.rewrite.optimize import Folding, optimize
 from archspec.graph import Node
@@ -33,11 +34,12 @@ def fold(network: Network) -> Network:
     change, and later changes of one do not reach the other. It is not for training: its batch norms are constants.
 
     Statistics, weights, epsilons and survival probabilities are the network's present ones, and layers that nothing is
-    folded into are the network's own, whatever they have become. Raises `ValueError` for a network whose fx graph or
-    blocks have been edited, that has hooks, or of which a layer that takes part, or is left out, is not the one its
-    graph says.
+    folded into are the network's own, whatever they have become; weights that layers share are folded for each.
+    Raises `ValueError` for a network whose fx graph or blocks have been edited, that has hooks, or modules beside its
+    layers, or of which a layer that takes part, or is left out, is not the one its graph says.
     """
     agreed(network, hooked(network), "The optimised network would not call them: remove them first")
+    agreed(network, added(network), "The optimised network would be without: take out what its forward does not call")
     optimized = optimize(network.architecture)
     graph = optimized.graph
     taken: dict[str, list[Folding]] = {}

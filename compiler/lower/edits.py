@@ -7,12 +7,15 @@ a forward of their own. Each of these is an `Edit`, with its address and what di
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
+from types import FunctionType
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from archspec.compiler.analysis.outline import outline
 from archspec.compiler.lower.codegen import Block, block_class
@@ -68,15 +71,6 @@ def agreed(network: Built, found: Iterable[Edit], before: str) -> None:
         )
 
 
-def described(network: Built) -> Graph:
-    """A built network's graph. Raises `ValueError` where the network is no longer what it says, `TypeError` for what
-    is no such network."""
-    if not hasattr(network, "architecture"):
-        raise TypeError(f"this is no spec, graph, name, file or built network, but {_class(network)}")
-    agreed(network, [*edits(network), *hooked(network)], "Its graph as it was built is network.architecture")  # type: ignore[arg-type]
-    return network.architecture
-
-
 def edits(network: Built, nodes: Iterable[Node] | None = None) -> Iterator[Edit]:
     """What differs between a network and its graph, block by block and module by module: in its fx graph, classes,
     attributes, parameters, buffers, children, forwards. Hooks are no part of it: see `hooked`.
@@ -92,6 +86,9 @@ def edits(network: Built, nodes: Iterable[Node] | None = None) -> Iterator[Edit]
             block = _at(network, unit.address) if not unit.single else None
             if not unit.single and type(block) is not block_class(unit.plan):
                 yield Edit(unit.address, f"it is {_class(block)}, where the graph has {_class(block_class(unit.plan))}")
+            elif not unit.single:
+                yield from _patches(unit.address, type(block))
+    yield from _patches("", type(network))
     prototypes: dict[ModuleCall, list[nn.Module]] = {}
     for node in list(graph)[1:] if nodes is None else nodes:
         call = node.op.call(graph.input_shapes(node))
@@ -154,6 +151,7 @@ def _differences(address: str, module: nn.Module | None, prototypes: list[nn.Mod
             yield Edit(here, f"it is {_class(found)}, where the graph has {_class(expected)}")
             return
         assert found is not None
+        yield from _patches(here, type(expected))
         others = [prototype.get_submodule(name) for prototype in prototypes[1:]]
         yield from _attributes(here, found, expected, others)
         yield from _tensors(here, found._parameters, expected._parameters)
@@ -181,6 +179,23 @@ def _attributes(address: str, found: nn.Module, expected: nn.Module, others: lis
     yield from (
         Edit(address, f"it has its own {name}", name) for name in _own_methods(found) if name not in vars(expected)
     )
+
+
+def _patches(address: str, cls: type) -> Iterator[Edit]:
+    """Functions put into a class of torch or archspec in place of its own, for all its instances: those whose names
+    belong to the text of another module. What other classes had to begin with is not known."""
+    for base in takewhile(lambda base: base not in (nn.Module, fx.GraphModule), cls.__mro__):
+        if base.__module__.partition(".")[0] not in ("torch", "archspec"):
+            continue
+        home = vars(sys.modules[base.__module__])
+        for name, value in vars(base).items():
+            made = isinstance(value, FunctionType) and value.__code__.co_filename.startswith(_GENERATED)
+            if isinstance(value, FunctionType) and not made and value.__globals__ is not home:
+                yield Edit(address, f"its class {cls.__name__} has been given another {name}")
+
+
+_GENERATED = ("<archspec ", "<eval_with_key>")
+"""Texts of forwards that archspec and torch.fx have written."""
 
 
 def _own_methods(module: nn.Module) -> list[str]:

@@ -18,8 +18,8 @@ from torch import fx, nn
 
 from archspec.compiler.analysis.outline import Unit, outline
 from archspec.compiler.lower.codegen import Block, annotate, assemble, attach, block_class, emit_call, identifier
-from archspec.compiler.lower.edits import edits
 from archspec.compiler.lower.gates import Gates
+from archspec.compiler.lower.holding import differences
 from archspec.compiler.lower.modules import Factory
 from archspec.compiler.lower.running import Execution, Instead
 from archspec.graph import Graph, Node
@@ -79,7 +79,7 @@ class Network(fx.GraphModule):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What a notebook shows: the network's figure, or what it is no longer that a figure would show."""
-        edit = next(edits(self), None)
+        edit = next(differences(self), None)
         if edit is None:
             return self.architecture._repr_mimebundle_(include, exclude)
         return {"text/plain": f"{type(self).__name__}, edited since it was built from its graph: {edit}"}

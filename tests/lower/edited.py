@@ -74,6 +74,19 @@ class Doubled(nn.Conv2d):
         return 2 * super().forward(x)
 
 
+class Tied(nn.Module):
+    """Two layers of one weight."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(width, width, 1), nn.Conv2d(width, width, 1)
+        self.second.weight = self.first.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.second(self.first(x))
+        return y
+
+
 def twice(module: nn.Module) -> None:
     """Gives a module a forward of its own: twice its class's."""
     own = type(module).forward
@@ -155,7 +168,6 @@ SAME: dict[str, Callable[[Network], Any]] = {
     "compiled_whole": lambda net: archspec.compile(net, "whole", backend="eager"),
     "checkpointed": lambda net: archspec.compile(net, "eager", checkpoint=1),
     "tagged": lambda net: setattr(net.get_submodule(CONV), "note", "my favourite"),
-    "shared": lambda net: net.set_submodule("stage1.1.pre.bn", net.get_submodule("stage1.0.pre.bn")),
 }  # fmt: skip
 """What people do to networks that leaves them what their graphs say."""
 
@@ -187,6 +199,38 @@ WHOLE: dict[str, tuple[str, Callable[[Network], None]]] = {
 }
 """Edits of blocks and of the network itself."""
 EDITS = {**LAYERS, **WHOLE}
+SECOND = "stage1.1.branch.conv1"
+SHARED: dict[str, tuple[str, Callable[[Network], Any]]] = {
+    "tied": (SECOND, lambda net: setattr(net.get_submodule(SECOND), "weight", net.get_submodule(FIRST).weight)),
+    "one_layer": (SECOND, lambda net: net.set_submodule(SECOND, net.get_submodule(FIRST))),
+    "one_norm": (
+        "stage1.1.pre.bn",
+        lambda net: net.set_submodule("stage1.1.pre.bn", net.get_submodule("stage1.0.pre.bn")),
+    ),
+    "one_memory": (
+        SECOND,
+        lambda net: setattr(net.get_submodule(SECOND).weight, "data", net.get_submodule(FIRST).weight.data),
+    ),
+    "one_statistic": (
+        "stage1.0.branch.bn",
+        lambda net: setattr(
+            net.get_submodule("stage1.0.branch.bn"), "running_mean", net.get_submodule("stem.bn").running_mean
+        ),
+    ),
+}
+ADDED: dict[str, tuple[str, Callable[[Network], Any]]] = {
+    "child": ("the network", lambda net: net.add_module("extra", nn.Linear(2, 3))),
+    "child_of_stage": ("stage1", lambda net: net.stage1.add_module("extra", nn.Linear(2, 3))),
+    "child_of_block": ("stage1.1", have("stage1.1", lambda m: m.add_module("extra", nn.Linear(2, 3)))),
+    "child_of_path": ("stage1.1.branch", have("stage1.1.branch", lambda m: m.add_module("extra", nn.Linear(2, 3)))),
+    "parameter": ("the network", lambda net: net.register_parameter("temperature", nn.Parameter(torch.ones(1)))),
+    "parameter_of_block": (
+        "stage1.1",
+        have("stage1.1", lambda m: m.register_parameter("t", nn.Parameter(torch.ones(1)))),
+    ),
+    "buffer": ("head", have("head", lambda m: m.register_buffer("seen", torch.zeros(1)))),
+}
+"""What networks are given to hold beside what computes."""
 NOT_BY_OPERATOR = ("block", "rerouted_block")
 """What only a network of blocks can be edited by."""
 

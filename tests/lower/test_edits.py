@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from lower.edited import EDITS, LAYERS, NOT_BY_OPERATOR, SAME, WHOLE, batch, edited, network
+from lower.edited import ADDED, EDITS, LAYERS, NOT_BY_OPERATOR, SAME, SHARED, WHOLE, batch, edited, network
 from ops.test_operators import CASES, Case
 from torch import Tensor, nn
 
 import archspec
 from archspec.compiler.lower import Network, lower
 from archspec.compiler.lower.edits import Edit, edits, hooked
+from archspec.compiler.lower.holding import differences
 from archspec.graph import Graph, Node, Source
 from archspec.ops import OPERATORS, ModuleCall
 
@@ -116,8 +118,7 @@ def test_every_attribute_of_every_operator_counts(case: Case, granularity: Any) 
 def test_networks_as_built_are_what_their_graphs_say(name: str) -> None:
     for granularity in ("block", "op"):
         net = archspec.build(name, granularity=granularity, device="meta")  # type: ignore[arg-type]
-        assert list(edits(net)) == []
-        assert list(hooked(net)) == []
+        assert list(differences(net)) == []
 
 
 @pytest.mark.parametrize("name", SAME)
@@ -125,7 +126,7 @@ def test_what_changes_no_layer_is_no_edit(name: str) -> None:
     net = network()
     SAME[name](net)
     for each in (net, copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
-        assert list(edits(each)) == []
+        assert list(differences(each)) == []
     assert archspec.signature(net) == archspec.signature(network().architecture)
 
 
@@ -140,6 +141,70 @@ def test_edits_are_found_and_named(name: str, granularity: Any) -> None:
     with pytest.raises(ValueError, match=f"(?s)'edited' is no longer what its graph says.*{address}"):
         archspec.emit(net)
     assert f"{found[0]}" in net._repr_mimebundle_()["text/plain"] if name != "hook" else True
+
+
+@BOTH
+@pytest.mark.parametrize("name", [*SHARED, *ADDED])
+def test_what_is_shared_or_added_is_named(name: str, granularity: Any) -> None:
+    """In copies too. Compiling, checkpointing and folding follow what is shared; folding refuses what it would lose."""
+    address, edit = (SHARED | ADDED)[name]
+    if granularity == "op" and name == "one_statistic":
+        return
+    net = network(granularity)
+    edit(net)
+    copies = (copy.deepcopy(net), pickle.loads(pickle.dumps(net))) if name != "one_memory" else ()  # apart, by torch
+    for each in (net, *copies):
+        assert [str(found).partition(":")[0] for found in differences(each)][:1] == [address]
+        with pytest.raises(ValueError, match=f"no longer what its graph says: {address}: "):
+            archspec.summarize(each)
+        assert "edited since it was built" in each._repr_mimebundle_()["text/plain"]
+    if name in ADDED:
+        with pytest.raises(ValueError, match=f"{address}: it has .*take out what its forward does not call"):
+            archspec.optimize(net)
+    else:
+        expected = outcome(net, batch())
+        torch.testing.assert_close(outcome(archspec.optimize(net), batch()), expected, rtol=1e-4, atol=1e-4)
+    if granularity == "block":
+        assert archspec.compile(net, "eager", checkpoint="auto").execution is not None
+
+
+def test_layers_tied_within_a_class_of_someone_elses_are_its_own_matter() -> None:
+    spec = (
+        "archspec: 1\ninput: {channels: 4, size: [4, 4]}\nstem: [module: {type: lower.edited.Tied, args: {width: 4}}]\n"
+    )
+    net = archspec.build(archspec.loads(spec, trust=True))
+    assert list(differences(net)) == []
+    assert archspec.summarize(net).params == sum(p.numel() for p in net.parameters())
+
+
+@pytest.mark.parametrize("granularity", ["block", "op"])
+@pytest.mark.parametrize("whose", ["torch", "helper", "archspec", "block", "network"])
+def test_classes_that_were_patched_are_named(whose: str, granularity: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function of someone's own for all instances of a class, before or after the network was built."""
+    net = network(granularity)
+    cls, name, address = {
+        "torch": (nn.Conv2d, "forward", "stem.conv"),
+        "helper": (nn.Conv2d, "_conv_forward", "stem.conv"),
+        "archspec": (
+            type(net.get_submodule("stage1.0.shortcut.layer_norm")),
+            "forward",
+            "stage1.0.shortcut.layer_norm",
+        ),
+        "block": (type(net.get_submodule("stage1.1")), "forward", "stage1.1"),
+        "network": (type(net), "forward", "the network"),
+    }[whose]
+    if whose == "block" and granularity == "op":
+        return
+    own = getattr(cls, name)
+    monkeypatch.setattr(cls, name, functools.wraps(own)(lambda *given: 2 * own(*given)))
+    for each in (net, network(granularity)) if whose != "network" else (net,):
+        found = [str(edit) for edit in edits(each)]
+        assert f"{address}: its class {cls.__name__} has been given another {name}" in found
+        with pytest.raises(ValueError, match=f"{address}: its class"):
+            archspec.emit(each)
+        if whose != "archspec":  # nothing is folded into that
+            with pytest.raises(ValueError, match="has been given another"):
+                archspec.optimize(each)
 
 
 VERBS: dict[str, Callable[[Any], Any]] = {
