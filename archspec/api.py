@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 from archspec.compiler.analysis.claims import Report, prove
 from archspec.compiler.analysis.summary import Summary
 from archspec.compiler.analysis.summary import summarize as summarize_graph
-from archspec.compiler.pipeline import graph_of, network_of
+from archspec.compiler.pipeline import graph_of, network_of, unbuilt
 from archspec.graph import Graph
 from archspec.language import spec as language
 from archspec.language.overrides import from_arguments
 from archspec.language.spec import Spec
+from archspec.syntax.arguments import wholes
 from archspec.syntax.errors import Source
 from archspec.topologies import STANDARD, Rules
 
@@ -73,24 +74,23 @@ def expand(model: Model, **overrides: Any) -> Graph:
 
 
 def build(
-    model: Model, *, granularity: Granularity = "block", device: torch.device | str | None = None,
-    dtype: torch.dtype | None = None, **overrides: Any,
+    model: Unbuilt, *, granularity: Granularity = "block", device: torch.device | str | None = None,
+    dtype: torch.dtype | str | None = None, **overrides: Any,
 ) -> Network:  # fmt: skip
     """An executable `torch.fx.GraphModule`, initialised from torch's global generator.
 
     It maps (N, channels, *size) to the output, or to a dict of outputs if the spec names several. With granularity
     "block" its nodes are blocks, instances of one class per structural signature; with "op", single operators. Both
-    have the same state-dict keys. `device` and `dtype` default to torch's own, so that `with torch.device("meta")`
-    builds without memory.
+    have the same state-dict keys. `device` and `dtype`, by name or as torch has them, default to torch's own, so that
+    `with torch.device("meta")` builds without memory.
 
-    Raises `SpecError` for a bad spec, `ValueError` for an unknown granularity.
+    Raises `SpecError`, `TypeError` for a built network, `ValueError` for an unknown granularity, device or dtype.
     """
-    import torch
+    from archspec.execution.device import picked
 
     if granularity not in ("block", "op"):
         raise ValueError(f"granularity is 'block' or 'op', not {granularity!r}")
-    place = None if device is None else torch.device(device)
-    return network_of(_given(model, overrides), granularity, place, dtype)
+    return network_of(_given(unbuilt(model), overrides), granularity, *picked(device, dtype))
 
 
 def compile(
@@ -98,7 +98,7 @@ def compile(
     checkpoint: Checkpoint | None = None, memory: int | None = None, batch: int | None = None,
     backend: str | Callable[..., Any] = "inductor", dynamic: bool | None = None,
     options: Mapping[str, Any] | None = None, cuda_graphs: bool = False,
-    device: torch.device | str | None = None, dtype: torch.dtype | None = None, **overrides: Any,
+    device: torch.device | str | None = None, dtype: torch.dtype | str | None = None, **overrides: Any,
 ) -> Network:  # fmt: skip
     """A network that runs compiled by torch.compile: the one given, in place, or one built from a spec or graph.
 
@@ -237,13 +237,14 @@ def emit(model: Model, **overrides: Any) -> str:
 
 
 def probe(
-    model: Model, *, batch: int = 8, seed: int = 0, device: str = "cpu", size: Sequence[int] | None = None,
-    **overrides: Any,
+    model: Model, *, batch: int = 8, seed: int = 0, device: torch.device | str | None = None,
+    size: Sequence[int] | None = None, **overrides: Any,
 ) -> Probe:  # fmt: skip
-    """One forward and one backward pass of a freshly initialised network, measured block by block; needs torch.
+    """One forward and one backward pass in training mode, measured block by block: of a freshly initialised network,
+    on the CPU, or of the network given (a copy, with its weights, on its own device). Needs torch.
 
-    `size` replaces the input size of a spec. Raises `SpecError` for a bad spec, `ValueError` for a bad device and for
-    a `size` given with a graph, which has its own.
+    `size` replaces the input size of a spec. Raises `SpecError` for a bad spec, `ValueError` for arguments that are
+    none, a network without memory, and a `size` given with what has its own.
     """
     from archspec.execution.probe import probe as measured
 
@@ -251,8 +252,8 @@ def probe(
     if size is not None:
         if isinstance(given, Graph):
             raise ValueError("a graph has an input size: give the spec to probe it at another")
-        given = given.with_changes(input={"size": list(size)})
-    return measured(graph_of(given), batch=batch, seed=seed, device=device)
+        given = given.with_changes(input={"size": wholes("size", size, "[224, 224]")})
+    return measured(graph_of(given), model, batch=batch, seed=seed, device=device)
 
 
 def render(
@@ -295,6 +296,5 @@ def _given(model: Model, overrides: Mapping[str, Any]) -> Spec | Graph:
 
 
 def _no_overrides(overrides: Mapping[str, Any], what: str) -> None:
-    if overrides:
-        advice = "give a name or a file, or edit the spec by .with_params()"
-        raise TypeError(f"{what} takes no '{next(iter(overrides))}': {advice}")
+    for name in overrides:
+        raise TypeError(f"{what} takes no '{name}': give a name or a file, or edit the spec by .with_params()")

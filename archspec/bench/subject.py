@@ -121,10 +121,10 @@ class Subject:
     def _ours(self) -> nn.Module:
         case = self.case
         network = api.build(case.graph, device=case.device, dtype=case.dtype)
-        training = case.work == "training"
+        checkpoint = case.settings.checkpoint if case.work == "training" else None
         return api.compile(
-            network, self.mode, channels_last=self.layout == "channels_last",
-            checkpoint=case.settings.checkpoint if training else None, batch=case.batch if training else None,
+            network, self.mode, channels_last=self.layout == "channels_last", checkpoint=checkpoint,
+            batch=case.batch if checkpoint == "auto" else None,
         )  # fmt: skip
 
     def _theirs(self, rival: Rival) -> nn.Module:

@@ -26,6 +26,7 @@ from archspec.execution.compiled import Compiling, compile_regions, compile_whol
 from archspec.execution.cuda_graphs import CapturedForward
 from archspec.execution.recorder import device_of
 from archspec.graph import Graph
+from archspec.syntax.arguments import condition, whole
 
 Checkpoint: TypeAlias = Literal["auto"] | int
 LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
@@ -45,6 +46,11 @@ def run_as(
     """Has a network run in a mode, in place, and returns it; see `archspec.compile`. Raises `ValueError`."""
     if mode not in get_args(Mode):
         raise ValueError(f"mode is 'eager', 'regional' or 'whole', not {mode!r}")
+    condition("channels_last", channels_last, none=True)
+    condition("dynamic", dynamic, none=True)
+    condition("cuda_graphs", cuda_graphs)
+    if options is not None and not isinstance(options, Mapping):
+        raise ValueError(f"options is a mapping of torch.compile's, not {options!r}")
     graph = network.architecture
     agreed(network, rerouted(network), "Compile it first, and then replace its forward, or subclass its layers")
     if checkpoint == "auto" and (memory is not None or mode == "eager"):  # else the compiler sees for itself
@@ -91,6 +97,12 @@ def recomputation(
     run again as they are where nothing is compiled, and where a memory budget asks for more. `size`: bytes of a
     number. Raises `ValueError`.
     """
+    if memory is not None:
+        whole("memory", memory, 1)
+    if batch is not None:
+        whole("batch", batch, 1)
+        if checkpoint != "auto":
+            raise ValueError("batch is for what to recompute: add checkpoint='auto', and memory=... for a budget")
     if checkpoint is None:
         if memory is not None:
             raise ValueError("a memory budget is met by recomputing: add checkpoint='auto'")

@@ -10,16 +10,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from archspec.compiler.analysis.signature import signature
 from archspec.graph import Graph, Node
+from archspec.ops import ModuleCall
 from archspec.report.fact import Fact
+from archspec.syntax.arguments import whole
 
 if TYPE_CHECKING:
     import torch
     from torch import fx
+
+    from archspec.compiler.lower import Network
 
 
 @dataclass(frozen=True)
@@ -87,25 +93,34 @@ def _figure(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.3g}"
 
 
-def probe(graph: Graph, *, batch: int = 8, seed: int = 0, device: str = "cpu") -> Probe:
-    """Measures one forward and one backward pass of a freshly initialised network in training mode.
+def probe(graph: Graph, model: object = None, *, batch: int = 8, seed: int = 0, device: Any = None) -> Probe:
+    """Measures one forward and one backward pass in training mode: of a copy of the model, if that is a network built
+    from the graph, else of a freshly initialised network.
 
     The input is standard normal; the loss is cross-entropy against random classes, or for maps the mean of the output
-    times random signs. Raises `ValueError` for a bad device.
+    times random signs. `device` defaults to the network's, and to the CPU. Raises `ValueError` for a bad device, for
+    numbers that are none, and for a network on the meta device.
     """
     import torch
 
-    from archspec.compiler.lower import lower
+    from archspec.compiler.lower import Network, lower
     from archspec.execution.device import pick_device
 
+    network = model if isinstance(model, Network) else None
     start = time.perf_counter()
-    target = pick_device(device)
+    batch, seed = whole("batch", batch, 1), whole("seed", seed)
+    held = next(chain(network.parameters(), network.buffers()), None) if network is not None else None
+    target = pick_device(device if device is not None else held.device if held is not None else "cpu")
+    if target.type == "meta" or (held is not None and held.is_meta):
+        raise ValueError("the meta device holds no numbers to measure: probe on cpu, or a network that has weights")
     with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
         torch.manual_seed(seed)
-        network = lower(graph, "op", target).train()
-        images = torch.randn(batch, *graph.input.shape, device=target)
-        images.requires_grad_(next(network.parameters(), None) is None)  # else no gradient would flow at all
-        recorder = _recorder(network, graph)
+        subject = lower(graph, "op", target) if network is None else _by_operator(network, graph).to(target)
+        subject.train().requires_grad_()
+        numbers = next((p.dtype for p in subject.parameters()), None)
+        images = torch.randn(batch, *graph.input.shape, device=target, dtype=numbers)
+        images.requires_grad_(numbers is None)  # else no gradient would flow at all
+        recorder = _recorder(subject, graph)
         outputs = recorder.run(images)
         last = list(outputs.values())[-1] if isinstance(outputs, Mapping) else outputs
         loss = _loss(last)
@@ -115,6 +130,21 @@ def probe(graph: Graph, *, batch: int = 8, seed: int = 0, device: str = "cpu") -
         for unit, (mean, variance) in recorder.moments.items()
     )
     return Probe(graph.name, signature(graph), blocks, _finite(loss.item()), batch, seed, time.perf_counter() - start)
+
+
+def _by_operator(network: Network, graph: Graph) -> Network:
+    """A copy of a network by operators, with the same weights."""
+    import torch
+
+    from archspec.compiler.lower import lower
+    from archspec.compiler.lower.codegen import attach
+
+    copies: dict[int, Any] = {}
+    made = lower(graph, "op", torch.device("meta"))
+    for node in list(graph)[1:]:
+        if isinstance(node.op.call(graph.input_shapes(node)), ModuleCall):
+            attach(made, node.name, deepcopy(network.get_submodule(node.name), copies))
+    return made
 
 
 def _loss(output: torch.Tensor) -> torch.Tensor:

@@ -21,6 +21,7 @@ from archspec.language.spec import Spec, changed, load
 from archspec.research.axes import Axis, Real, SpaceError, axis, draws
 from archspec.research.constraints import Constraint, constraints
 from archspec.research.expand_fast import Lane
+from archspec.syntax.arguments import whole
 from archspec.syntax.errors import SpecError
 from archspec.syntax.source import plain
 from archspec.topologies import STANDARD, Rules
@@ -92,6 +93,7 @@ class Space:
 
     def search(self, n: int, seed: int = 0) -> Iterator[Found]:
         """As `sample`, with figures and signatures instead of whole specs: several times as fast."""
+        n, seed = whole("n", n, 0), whole("seed", seed)
         seen: set[str] = set()
         tried: set[str] = set()  # of a small space, whose choices come again and again
         misses, reasons, size = 0, Counter[str](), self.size

@@ -25,6 +25,7 @@ from archspec.research.axes import SpaceError
 from archspec.research.seen import Seen
 from archspec.research.space import PATIENCE, Found, Space
 from archspec.research.sweep_folder import RESULTS, SPECS, Row, line_of, locked, mend, settle, settle_spec, trusted
+from archspec.syntax.arguments import whole
 
 CHUNK = 64
 """Draws that a process makes at a time."""
@@ -58,8 +59,9 @@ def sweep(
     Goes on with what lies there, as far as it is what the sweep wrote: the rest is kept under `aside`, told in the
     notes of the result and derived again. `progress` is told the networks found and the draws made.
 
-    Raises `SpaceError`.
+    Raises `SpaceError`, and `ValueError` for numbers that are none.
     """
+    n, seed, jobs = whole("n", n, 0), whole("seed", seed), whole("jobs", jobs, 1)
     folder = Path(folder)
     try:
         with locked(folder):

@@ -16,6 +16,7 @@ from archspec.compiler.lower import Network
 from archspec.compiler.lower.edits import has_hooks
 from archspec.execution import recorder
 from archspec.execution.recorder import LIMIT, Frozen, Recorder, autocast_as, autocast_of, device_of, layout_of, static
+from archspec.syntax.arguments import condition, whole
 
 CHANGES = 4
 """Steps in a row that may change the optimizer's settings, each of which would need a capture of its own."""
@@ -58,14 +59,17 @@ class TrainingStep:
     def __init__(
         self, network: nn.Module, optimizer: torch.optim.Optimizer,
         loss: Callable[[Any, Tensor], Tensor] = cross_entropy, *, cuda_graphs: bool = False,
-        autocast: torch.dtype | None = None, warmup: int = 3,
+        autocast: torch.dtype | str | None = None, warmup: int = 3,
     ) -> None:  # fmt: skip
-        if autocast not in (None, torch.bfloat16):
+        if autocast not in (None, torch.bfloat16, "bfloat16"):
             raise ValueError(f"autocast is torch.bfloat16 or None, not {autocast}: other types need a gradient scaler")
-        if warmup < 1:
-            raise ValueError("a capture needs one step before it at least: what is made on first use is made there")
+        condition("cuda_graphs", cuda_graphs)
+        whole("warmup", warmup, 1)  # what is made on first use is made before a capture
+        if not callable(loss):
+            raise ValueError(f"loss is a function of the output and the target, not {loss!r}")
         self.network, self.optimizer, self.loss = network, optimizer, loss
-        self.cuda_graphs, self.autocast, self.warmup = cuda_graphs, autocast, warmup
+        self.cuda_graphs, self.warmup = cuda_graphs, warmup
+        self.autocast = None if autocast is None else torch.bfloat16
         self.captures = 0
         """Captures made so far."""
         self._changes = 0

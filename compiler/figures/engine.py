@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 
+from archspec.syntax.arguments import positive
+
 FORMATS = ("svg", "pdf", "png", "dot")
 INSTALL = "install pygraphviz (pip install 'pygraphviz>=2.0'), or Graphviz so that `neato` is on PATH"
+
+LIBRARIES = (
+    "on Debian and Ubuntu, `apt-get install libglib2.0-0t64 libx11-6 libxext6 libxrender1 libexpat1` (`libglib2.0-0` "
+    "before Debian 13 and Ubuntu 24.04); on Fedora, `dnf install glib2 libX11 libXext libXrender expat`"
+)
+"""What pygraphviz's wheel links and does not carry."""
+_MISSING = re.compile(
+    r"(lib[\w.+-]+): cannot open shared object file|Library not loaded: \S*?(lib[\w.+-]+)|DLL load failed.*?: (.+)"
+)
+"""What the loaders of Linux, macOS and Windows say."""
 
 _CHILD = """
 import sys
@@ -37,8 +50,9 @@ def available() -> bool:
 def render(text: str, form: str, *, program: str = "nop2", dpi: int | None = None, timeout: float = 120) -> bytes:
     """DOT text as a file of format `form`. `program` is nop2 (positions are given) or dot (they are not).
 
-    Raises `EngineError`.
+    Raises `EngineError`, and `ValueError` for a timeout that is none.
     """
+    positive("timeout", timeout)
     command = _command(form, program)
     if dpi is not None:
         text = text.replace("{", f"{{ graph [dpi={dpi}];", 1)
@@ -52,8 +66,19 @@ def render(text: str, form: str, *, program: str = "nop2", dpi: int | None = Non
         raise EngineError(f"Graphviz did not start: {error}") from None
     if done.returncode or not done.stdout:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise EngineError(f"Graphviz failed: {said[-1] if said else f'status {done.returncode}'}")
+        raise EngineError(_unloaded(said) or f"Graphviz failed: {said[-1] if said else f'status {done.returncode}'}")
     return done.stdout
+
+
+def _unloaded(said: Sequence[str]) -> str | None:
+    """The message where the engine needs a shared library that this system lacks."""
+    found = next((match for line in reversed(said) if (match := _MISSING.search(line))), None)
+    if found is None:
+        return None
+    return (
+        f"Graphviz cannot be loaded, since this system lacks a library that it links "
+        f"({next(filter(None, found.groups()))}). Install it: {LIBRARIES}. Or install Graphviz, so that `neato` is on PATH"
+    )
 
 
 def _command(form: str, program: str) -> Sequence[str]:

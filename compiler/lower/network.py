@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import getitem
 from typing import Any, Literal, TypeAlias
 
@@ -46,7 +46,7 @@ class Network(fx.GraphModule):
     """A built network: a GraphModule that also knows the graph it came from, and copies and pickles as such."""
 
     __jit_unused_properties__ = [  # noqa: RUF012
-        *fx.GraphModule.__jit_unused_properties__, "architecture", "granularity", "edited",
+        *fx.GraphModule.__jit_unused_properties__, "architecture", "granularity", "edited", "execution",
     ]  # fmt: skip
 
     skips_dropped: bool = True
@@ -55,9 +55,6 @@ class Network(fx.GraphModule):
     drop_generator: torch.Generator | None = None
     """Where stochastic depth draws from on the host; None is torch's global CPU generator. Ranks of data-parallel
     training need equal draws: give each a generator of one seed."""
-
-    execution: Execution | None = None
-    """How it runs, once `archspec.compile` has set that; None: eagerly, as built. A copy of a network runs eagerly."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The forward, with hooks; in training, stochastic depth's draws come first, one of each for the whole step."""
@@ -95,6 +92,25 @@ class Network(fx.GraphModule):
         """Whether its fx graph has been changed since it was built."""
         origin: Architecture = self.meta["archspec"]
         return bool(self.code != origin.code)
+
+    @property
+    def execution(self) -> Execution | None:
+        """How it runs, once `archspec.compile` has set that; None: eagerly, as built, and as a copy does."""
+        known: Execution | None = self.__dict__.get("execution")
+        if known is None or known.mode != "regional":
+            return known
+        together = {address for run in known.segments for address in run.units} if known.budget is not None else set()
+        addresses = (unit.address for unit in outline(self.architecture) if not unit.single)
+        return replace(known, foreign=tuple(each for each in addresses if each not in together and self._foreign(each)))
+
+    def _foreign(self, address: str) -> bool:
+        """Whether what stands in a block's place is no block, or one that was put there after compiling."""
+        try:
+            block = self.get_submodule(address)
+        except AttributeError:
+            return False
+        names: tuple[str, ...] = getattr(type(block), "computing", ())
+        return not any(isinstance(block.__dict__.get(name), Instead) for name in names)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Network:
         """A copy with all that a module's copy has: a GraphModule's own loses forward hooks and plain attributes."""

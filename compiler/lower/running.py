@@ -35,3 +35,31 @@ class Execution:
     """Operators outside of blocks, which run uncompiled."""
     cuda_graphs: bool = False
     """Whether inference replays captured CUDA graphs."""
+    foreign: tuple[str, ...] = ()
+    """Where blocks are compiled, addresses at which a module now stands that runs uncompiled: someone's own in a
+    block's place, or a block put there after compiling. Blocks within someone's own are compiled all the same."""
+
+    def __str__(self) -> str:
+        """In words, a line each."""
+        told = {
+            "eager": "eagerly, uncompiled",
+            "regional": f"compiled by region: {self.kinds} kind{'s' * (self.kinds != 1)} of block",
+            "whole": "compiled as one graph",
+        }
+        lines = [told[self.mode]]
+        if self.mode == "regional" and self.eager:
+            lines.append(f"uncompiled: {self.eager} operator{'s' * (self.eager > 1)} outside of blocks")
+        if self.foreign:
+            lines.append(f"uncompiled, since put in a block's place: {', '.join(self.foreign)}")
+        if self.budget is not None:
+            lines.append(f"recomputed in backward: by the compiler, keeping {self.budget:.0%} of the activations")
+        elif self.segments:
+            lines.append(
+                f"recomputed in backward: {sum(len(each.units) for each in self.segments)} blocks and other "
+                f"units, in {len(self.segments)} segments"
+            )
+        if self.channels_last:
+            lines.append("memory: channels last")
+        if self.cuda_graphs:
+            lines.append("inference: CUDA graphs")
+        return "\n".join(lines)

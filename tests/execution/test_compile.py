@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch._dynamo.utils import counters
 from training.steps import FAMILIES, Outcome, batch, copied, small
 
@@ -287,3 +287,40 @@ def test_no_mask_is_kept_beside_the_output_it_can_be_made_from() -> None:
         network(batch(network)).sum()
     assert kept
     assert all(tensor.dtype != torch.bool for tensor in kept)
+
+
+class Own(nn.Module):
+    def __init__(self, inner: nn.Module | None = None) -> None:
+        super().__init__()
+        self.inner = inner or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.inner(x)
+        return y
+
+
+def test_how_a_network_runs_names_what_is_not_compiled() -> None:
+    """Modules in the place of blocks, put there before compiling or after."""
+    network = archspec.build("cifar_resnet20", device="meta")
+    network.set_submodule("stage1.1", Own())
+    archspec.compile(network, backend="eager")
+    assert network.execution is not None
+    assert network.execution.foreign == ("stage1.1",)
+    before = archspec.compile(archspec.build("cifar_resnet20", device="meta"), backend="eager")
+    assert before.execution is not None
+    assert before.execution.foreign == ()
+    before.set_submodule("stage1.2", Own(before.get_submodule("stage1.2")))  # within, it is compiled
+    before.set_submodule("stage2.1", archspec.build("cifar_resnet20", device="meta").get_submodule("stage2.1"))
+    assert before.execution.foreign == ("stage1.2", "stage2.1")
+    told = str(before.execution).splitlines()
+    assert told[0] == f"compiled by region: {before.execution.kinds} kinds of block"
+    assert "uncompiled, since put in a block's place: stage1.2, stage2.1" in told
+    assert "memory: channels last" in told
+    for mode in ("whole", "eager"):
+        archspec.compile(before, mode, backend="eager")  # type: ignore[arg-type]
+        assert before.execution is not None
+        assert before.execution.foreign == ()
+    assert str(before.execution).startswith("eagerly, uncompiled")
+    archspec.compile(before, "eager", checkpoint=4)
+    assert "recomputed in backward: 9 blocks and other units, in 3 segments" in str(before.execution)
+    assert copy.deepcopy(before).execution is None

@@ -10,10 +10,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
 from figure_specs import RESIDUAL, SPECS
 from networks import graph_of
 
 import archspec
+from archspec.cli import main
 from archspec.compiler.figures import EngineError, FigureError, Options, engine, figure, rendered, write_figure
 from archspec.compiler.figures.metrics import text_width
 from archspec.compiler.figures.options import Detail
@@ -120,6 +122,31 @@ def test_a_crashing_engine_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(engine, "_command", lambda form, program: [sys.executable, "-c", "import os; os.abort()"])
     with pytest.raises(EngineError, match="Graphviz failed: status -6"):
         rendered(figure([graph_of(RESIDUAL)], Options()), "svg")
+
+
+MISSING = {
+    "libgobject-2.0.so.0": "ImportError: libgobject-2.0.so.0: cannot open shared object file: No such file or directory",
+    "libX11.so.6": "ImportError: libX11.so.6: cannot open shared object file: No such file or directory",
+    "libgvc.so.6": "neato: error while loading shared libraries: libgvc.so.6: cannot open shared object file: No such",
+    "libglib-2.0.0.dylib": "ImportError: dlopen(_graphviz.so, 0x2): Library not loaded: /opt/lib/libglib-2.0.0.dylib",
+}
+
+
+@pytest.mark.parametrize("library", MISSING)
+def test_a_library_that_the_system_lacks_is_told_with_the_fix(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a child of Python's ends where the engine cannot be loaded."""
+    said = f'Traceback (most recent call last):\n  File "<string>", line 3, in <module>\n{MISSING[library]}\n'
+    program = f"import sys; sys.stderr.write({said!r}); sys.exit(1)"
+    monkeypatch.setattr(engine, "_command", lambda form, program_: [sys.executable, "-c", program])
+    done = CliRunner().invoke(main, ["render", "cifar_resnet20", "-o", str(tmp_path / "figure.svg")])
+    assert done.exit_code == 1
+    assert f"lacks a library that it links ({library}). Install it: on Debian and Ubuntu, `apt-get" in done.output
+    assert "glib2 libX11" in done.output
+    assert "`neato` is on PATH" in done.output
+    assert "Traceback" not in done.output
+    assert (tmp_path / "figure.dot").exists()
 
 
 def test_other_suffixes_are_refused(tmp_path: Path) -> None:

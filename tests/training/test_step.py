@@ -92,7 +92,7 @@ def test_options_that_do_not_go_together_are_refused() -> None:
     optimizer = OPTIMIZERS["plain"](net.parameters())
     with pytest.raises(ValueError, match=r"bfloat16 or None, not torch\.float16: other types need a gradient scaler"):
         archspec.TrainingStep(net, optimizer, autocast=torch.float16)
-    with pytest.raises(ValueError, match="one step before it"):
+    with pytest.raises(ValueError, match="warmup is a whole number from 1, not 0"):
         archspec.TrainingStep(net, optimizer, warmup=0)
     with pytest.raises(ValueError, match=r"need a GPU, and the network is on cpu"):
         archspec.TrainingStep(net, optimizer, cuda_graphs=True)
