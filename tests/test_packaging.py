@@ -64,6 +64,18 @@ def test_use_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
         cwd=empty,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *_elsewhere()])},
     )
     assert done.returncode == 0, done.stderr
+
+
+def _elsewhere() -> list[str]:
+    """Folders of PYTHONPATH outside of this checkout: where dependencies may lie."""
+    folders = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    return [folder for folder in folders if not Path(folder).resolve().is_relative_to(ROOT)]
+
+
+def test_what_lies_on_the_path_beside_this_checkout_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folders = [str(ROOT), str(tmp_path), "", str(ROOT / "tests"), str(ROOT.parent)]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(folders))
+    assert _elsewhere() == [str(tmp_path), str(ROOT.parent)]

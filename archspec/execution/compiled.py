@@ -8,6 +8,7 @@ Nothing falls back to eager: what cannot be compiled raises `CompileError` when 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -21,7 +22,7 @@ from archspec.compiler.analysis.segments import Segment
 from archspec.compiler.lower import Network, blocks
 from archspec.compiler.lower.codegen import Block, executed
 from archspec.compiler.lower.running import Instead, InsteadPartial
-from archspec.execution.failures import told
+from archspec.execution.failures import told, unrunnable
 from archspec.execution.parts import Part, Parts
 from archspec.ops import Shape
 from archspec.syntax.errors import suggest
@@ -192,6 +193,10 @@ def _made_inductor(budget: float | None, options: dict[str, Any]) -> Callable[[A
     return inductor
 
 
+_TYPES = re.compile(r"expected scalar type|expected .* to have the same dtype|type .* should be the same")
+"""How kernels refuse numbers of two types."""
+
+
 def _call(compiled: Callable[..., Any], address: str, sample: Shape, *arguments: Any) -> Any:
     try:
         return compiled(*arguments)
@@ -204,3 +209,7 @@ def _call(compiled: Callable[..., Any], address: str, sample: Shape, *arguments:
         ) from error
     except TorchDynamoException as error:
         raise CompileError(told(error, address, sample, arguments)) from error
+    except RuntimeError as error:
+        if type(error) is RuntimeError and _TYPES.search(str(error)):  # torch before 2.12 compiles it all the same
+            raise CompileError(unrunnable(str(error), address, sample, arguments)) from error
+        raise

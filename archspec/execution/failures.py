@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from archspec.ops import Shape, show_shape
 
 _RAISED = "raised exception "
 """How dynamo quotes what the code that it reads would raise."""
+_NAMED = re.compile(r"ExceptionVariable\(<class '(?:[\w.]+\.)?(\w+)'>.*\)")
+"""How torch before 2.12 shows an exception there."""
 _LONGEST = 400
 
 
@@ -23,16 +26,21 @@ def told(error: TorchDynamoException, address: str, sample: Shape, arguments: Se
         reason = f"the backend raised {type(own).__name__}: {_line(str(own))}" if own else _line(str(error))
         advice = "another backend=, other options=, or archspec.compile(network, mode='eager') may run it"
     elif isinstance(error, TorchRuntimeError) or _RAISED in str(error):
-        shapes = [f"{show_shape(tuple(x.shape))} in {str(x.dtype)[6:]}" for x in arguments if isinstance(x, Tensor)]
-        reason = _line(str(own).removeprefix(_RAISED)) if own else _line(str(error))
-        return (
-            f"'{address}' cannot run on its input, compiled or not: {reason}\n"
-            f"it was given {' and '.join(shapes)}; the network reads batches of {show_shape(sample)}, in the type of "
-            "its weights or under autocast"
-        )
+        raised = str(own).removeprefix(_RAISED) if own else str(error)
+        return unrunnable(_NAMED.sub(r"\1", raised), address, sample, arguments)
     else:
         reason, advice = _line(str(error)), "archspec.compile(network, mode='eager') runs it uncompiled"
     return f"'{address}' could not be compiled, and was not run: {reason}\n{advice}"
+
+
+def unrunnable(reason: str, address: str, sample: Shape, arguments: Sequence[Any]) -> str:
+    """The message for a part of a network that cannot run on its arguments, for torch's reason."""
+    shapes = [f"{show_shape(tuple(x.shape))} in {str(x.dtype)[6:]}" for x in arguments if isinstance(x, Tensor)]
+    return (
+        f"'{address}' cannot run on its input, compiled or not: {_line(reason)}\n"
+        f"it was given {' and '.join(shapes)}; the network reads batches of {show_shape(sample)}, in the type of "
+        "its weights or under autocast"
+    )
 
 
 def _own(error: BaseException) -> Iterator[BaseException]:

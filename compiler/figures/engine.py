@@ -76,8 +76,9 @@ def _unloaded(said: Sequence[str]) -> str | None:
     if found is None:
         return None
     return (
-        f"Graphviz cannot be loaded, since this system lacks a library that it links "
-        f"({next(filter(None, found.groups()))}). Install it: {LIBRARIES}. Or install Graphviz, so that `neato` is on PATH"
+        "Graphviz cannot be loaded, since this system lacks a library that it links "
+        f"({next(filter(None, found.groups()))}). Install it: {LIBRARIES}. Or install Graphviz, so that `neato` is on "
+        "PATH"
     )
 
 

@@ -125,7 +125,7 @@ def test_a_crashing_engine_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch
 
 
 MISSING = {
-    "libgobject-2.0.so.0": "ImportError: libgobject-2.0.so.0: cannot open shared object file: No such file or directory",
+    "libgobject-2.0.so.0": "ImportError: libgobject-2.0.so.0: cannot open shared object file: No such file",
     "libX11.so.6": "ImportError: libX11.so.6: cannot open shared object file: No such file or directory",
     "libgvc.so.6": "neato: error while loading shared libraries: libgvc.so.6: cannot open shared object file: No such",
     "libglib-2.0.0.dylib": "ImportError: dlopen(_graphviz.so, 0x2): Library not loaded: /opt/lib/libglib-2.0.0.dylib",
