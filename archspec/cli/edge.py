@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import gc
 import os
 import signal
 import sys
@@ -46,6 +47,7 @@ def run() -> NoReturn:
                 sys.stderr.write(f"archspec: {message}\n")
     _let_go()
     if status == INTERRUPTED:  # Python may end itself by the signal instead, and waits for threads that still work
+        gc.collect()  # what was shared with other processes, as semaphores, goes with the objects that held it
         os._exit(status)
     sys.exit(status)
 

@@ -11,9 +11,9 @@ import os
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -89,8 +89,9 @@ def _run(
     reasons = Counter[str]()
     misses, number = 0, last
     progress(resumed, last + 1)
-    with (folder / RESULTS).open("a", encoding="utf-8") as results:
-        for chunk in _chunks(space, seed, last + 1, jobs) if resumed < n else ():
+    chunks = _chunks(space, seed, last + 1, jobs)
+    with (folder / RESULTS).open("a", encoding="utf-8") as results, closing(chunks):
+        for chunk in chunks if resumed < n else ():
             lines = []
             for drawn, outcome in chunk:
                 number = drawn
@@ -117,7 +118,7 @@ def _run(
     return Swept(folder, len(seen), number + 1, resumed, dict(reasons), notes)
 
 
-def _chunks(space: Space, seed: int, first: int, jobs: int) -> Iterator[list[Outcome]]:
+def _chunks(space: Space, seed: int, first: int, jobs: int) -> Generator[list[Outcome], None, None]:
     """Outcomes of draws in order, without end; a few chunks a process ahead of the reader."""
     starts = iter(range(first, 2**62, CHUNK))
     if jobs == 1:
@@ -134,10 +135,10 @@ def _chunks(space: Space, seed: int, first: int, jobs: int) -> Iterator[list[Out
                         ahead.append(pool.submit(_work, seed, next(starts)))
                 yield ahead.popleft().result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
             for process in active_children():
                 if process not in others:  # what they still draw is not waited for
                     process.terminate()
+            pool.shutdown(wait=True, cancel_futures=True)  # and what they shared is let go of
 
 
 @contextmanager

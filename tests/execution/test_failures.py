@@ -108,7 +108,7 @@ def test_an_exception_is_quoted_however_torch_shows_it(shown: str, told: str) ->
         try:
             raise ObservedException(f"raised exception {shown}")
         except ObservedException as error:
-            raise Unsupported("Observed exception\n  Explanation: Dynamo found no handler.", "") from error
+            raise Unsupported(f"Observed exception\n  Developer debug context: {error}\n") from error
 
     with pytest.raises(CompileError) as caught:
         compiled._call(compiled_code, "stem", (3, 8, 8), torch.randn(2, 3, 8, 8))
