@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 from archspec.compiler.analysis.claims import Report, prove
 from archspec.compiler.analysis.summary import Summary
 from archspec.compiler.analysis.summary import summarize as summarize_graph
-from archspec.compiler.pipeline import graph_of, network_of, unbuilt
+from archspec.compiler.pipeline import graph_of, network_of
 from archspec.graph import Graph
 from archspec.language import spec as language
 from archspec.language.overrides import from_arguments
 from archspec.language.spec import Spec
-from archspec.syntax.arguments import wholes
+from archspec.syntax.arguments import unbuilt, wholes
 from archspec.syntax.errors import Source
 from archspec.topologies import STANDARD, Rules
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from archspec.compiler.expand import expand
 from archspec.graph import Graph
@@ -17,19 +17,6 @@ if TYPE_CHECKING:
 def graph_of(spec: Spec | Graph) -> Graph:
     """A spec's graph; a graph is its own."""
     return spec if isinstance(spec, Graph) else expand(spec)
-
-
-_Given = TypeVar("_Given")
-
-
-def unbuilt(model: _Given) -> _Given:
-    """What is to be built, if it is no network yet. Raises `TypeError`."""
-    if hasattr(model, "architecture"):
-        raise TypeError(
-            "this network is built, and has its weights: build(network.architecture) builds another one with new "
-            "weights, copy.deepcopy(network) copies this one"
-        )
-    return model
 
 
 def network_of(

@@ -1,11 +1,11 @@
-"""What callers of Python functions may give as numbers and conditions: told by name, with what is legal."""
+"""What callers of Python functions may give as numbers, conditions and networks: told by name, with what is legal."""
 
 from __future__ import annotations
 
 import math
 import operator
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
@@ -41,3 +41,27 @@ def condition(name: str, value: Any, *, none: bool = False) -> None:
     """Raises `ValueError` for what is neither True nor False, nor None where that may stand."""
     if not (isinstance(value, bool) or (none and value is None)):
         raise ValueError(f"{name} is {'True, False or None' if none else 'True or False'}, not {value!r}")
+
+
+_Given = TypeVar("_Given")
+
+
+def unwrapped(model: _Given) -> _Given:
+    """What is no wrapper of torch.compile's, which passes for the network within. Raises `TypeError`."""
+    if "_orig_mod" in getattr(model, "_modules", ()):
+        raise TypeError(
+            "this is torch.compile's wrapper around a module: give that, its `_orig_mod`; archspec.compile and "
+            "network.compile() wrap nothing"
+        )
+    return model
+
+
+def unbuilt(model: _Given) -> _Given:
+    """What is to be built, if it is no network yet. Raises `TypeError`."""
+    unwrapped(model)
+    if hasattr(model, "architecture"):
+        raise TypeError(
+            "this network is built, and has its weights: build(network.architecture) builds another one with new "
+            "weights, copy.deepcopy(network) copies this one"
+        )
+    return model

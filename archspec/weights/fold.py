@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from archspec.compiler.lower import Network, lower
 from archspec.compiler.lower.codegen import attach
 from archspec.compiler.lower.edits import agreed, edits, hooked
-from archspec.compiler.lower.holding import added
+from archspec.compiler.lower.holding import added, built
 from archspec.compiler.lower.layers import DropPath
 from archspec.compiler.rewrite.optimize import Folding, optimize
 from archspec.graph import Node
@@ -38,7 +38,7 @@ def fold(network: Network) -> Network:
     Raises `ValueError` for a network whose fx graph or blocks have been edited, that has hooks, or modules beside its
     layers, or of which a layer that takes part, or is left out, is not the one its graph says.
     """
-    agreed(network, hooked(network), "The optimised network would not call them: remove them first")
+    agreed(built(network), hooked(network), "The optimised network would not call them: remove them first")
     agreed(network, added(network), "The optimised network would be without: take out what its forward does not call")
     optimized = optimize(network.architecture)
     graph = optimized.graph

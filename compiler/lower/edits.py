@@ -100,6 +100,12 @@ def edits(network: Built, nodes: Iterable[Node] | None = None) -> Iterator[Edit]
 
 def rerouted(network: Built) -> Iterator[Edit]:
     """The network and its blocks where they have a forward of someone's own."""
+    for base in takewhile(lambda base: base is not fx.GraphModule, type(network).__mro__):
+        if not _ours(base):
+            yield from (
+                Edit("", f"its class {base.__name__} has its own {name}")
+                for name in vars(base).keys() & {"forward", "__call__"}
+            )
     for address, module in network.named_modules():
         if not address or isinstance(module, Block):
             yield from (Edit(address, f"it has its own {name}") for name in _own_methods(module))
@@ -148,7 +154,10 @@ def _differences(address: str, module: nn.Module | None, prototypes: list[nn.Mod
         here = f"{address}.{name}" if name else address
         found = None if module is None else _at(module, name)
         if not (type(found) is type(expected) or _synchronised(found, expected)):
-            yield Edit(here, f"it is {_class(found)}, where the graph has {_class(expected)}")
+            told, wanted = _class(found), _class(expected)
+            if told == wanted:  # of another module
+                told, wanted = f"a {type(found).__module__}.{told[2:]}", f"a {type(expected).__module__}.{wanted[2:]}"
+            yield Edit(here, f"it is {told}, where the graph has {wanted}")
             return
         assert found is not None
         yield from _patches(here, type(expected))
@@ -185,13 +194,18 @@ def _patches(address: str, cls: type) -> Iterator[Edit]:
     """Functions put into a class of torch or archspec in place of its own, for all its instances: those whose names
     belong to the text of another module. What other classes had to begin with is not known."""
     for base in takewhile(lambda base: base not in (nn.Module, fx.GraphModule), cls.__mro__):
-        if base.__module__.partition(".")[0] not in ("torch", "archspec"):
+        if not _ours(base):
             continue
         home = vars(sys.modules[base.__module__])
         for name, value in vars(base).items():
             made = isinstance(value, FunctionType) and value.__code__.co_filename.startswith(_GENERATED)
             if isinstance(value, FunctionType) and not made and value.__globals__ is not home:
                 yield Edit(address, f"its class {cls.__name__} has been given another {name}")
+
+
+def _ours(cls: type) -> bool:
+    """Whether a class is torch's or archspec's."""
+    return cls.__module__.partition(".")[0] in ("torch", "archspec")
 
 
 _GENERATED = ("<archspec ", "<eval_with_key>")

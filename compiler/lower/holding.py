@@ -13,15 +13,21 @@ from archspec.compiler.lower.codegen import block_class
 from archspec.compiler.lower.edits import Built, Edit, agreed, edits, hooked
 from archspec.graph import Graph
 from archspec.ops import ModuleCall
+from archspec.syntax.arguments import unwrapped
 
 
 def described(network: Built) -> Graph:
     """A built network's graph. Raises `ValueError` where the network is no longer what it says, `TypeError` for what
     is no such network."""
-    if not hasattr(network, "architecture"):
-        raise TypeError(f"this is no spec, graph, name, file or built network, but a {type(network).__name__}")
-    agreed(network, differences(network), "Its graph as it was built is network.architecture")
+    agreed(built(network), differences(network), "Its graph as it was built is network.architecture")
     return network.architecture
+
+
+def built(network: Built) -> Built:
+    """A network that archspec has built. Raises `TypeError` for anything else."""
+    if not hasattr(unwrapped(network), "architecture"):
+        raise TypeError(f"this is no spec, graph, name, file or built network, but a {type(network).__name__}")
+    return network
 
 
 def differences(network: Built) -> Iterator[Edit]:

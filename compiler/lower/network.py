@@ -112,13 +112,29 @@ class Network(fx.GraphModule):
         names: tuple[str, ...] = getattr(type(block), "computing", ())
         return not any(isinstance(block.__dict__.get(name), Instead) for name in names)
 
+    def __copy__(self) -> fx.GraphModule:
+        """Another network over the same modules; one whose fx graph has been edited is copied as any GraphModule is."""
+        origin: Architecture = self.meta["archspec"]
+        if self.edited:
+            copied: fx.GraphModule = super().__copy__()
+            return copied
+        network = _rebuild(origin.graph, origin.granularity, self._modules)
+        network.__dict__.update(self._state())
+        return network
+
+    def _state(self) -> dict[str, Any]:
+        """What a copy has beside what it is rebuilt from."""
+        return {
+            name: value for name, value in self.__dict__.items()
+            if name not in _REBUILT and not isinstance(value, Instead)
+        }  # fmt: skip
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Network:
         """A copy with all that a module's copy has: a GraphModule's own loses forward hooks and plain attributes."""
         copied: Network = super().__deepcopy__(memo)  # type: ignore[assignment]
         type(copied).__name__ = type(self).__name__
-        for name, value in self.__dict__.items():
-            if name not in _REBUILT and not isinstance(value, Instead):
-                copied.__dict__[name] = deepcopy(value, memo)
+        for name, value in self._state().items():
+            copied.__dict__[name] = deepcopy(value, memo)
         return copied
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -128,11 +144,7 @@ class Network(fx.GraphModule):
         if self.edited:
             reduced: tuple[Any, ...] = super().__reduce__()
             return reduced
-        state = {
-            name: value for name, value in self.__dict__.items()
-            if name not in _REBUILT and not isinstance(value, Instead)
-        }  # fmt: skip
-        return _rebuild, (origin.graph, origin.granularity, self._modules), state
+        return _rebuild, (origin.graph, origin.granularity, self._modules), self._state()
 
 
 _REBUILT = ("_graph", "_modules", "meta", "_code", "execution")

@@ -207,6 +207,63 @@ def test_classes_that_were_patched_are_named(whose: str, granularity: Any, monke
                 archspec.optimize(each)
 
 
+@pytest.mark.parametrize("name", ["forward", "__call__"])
+def test_a_class_of_someones_own_made_of_a_network_is_named(name: str) -> None:
+    net = network()
+    own = getattr(type(net), name)
+    net.__class__ = type("Mine", (type(net),), {name: lambda self, x: 2 * own(self, x)})
+    expected = outcome(net, batch())
+    for verb in (archspec.summarize, archspec.optimize, archspec.compile):
+        with pytest.raises(ValueError, match=f"the network: its class Mine has its own {name}"):
+            verb(net)
+    torch.testing.assert_close(outcome(net, batch()), expected)
+
+
+def test_a_layer_of_the_same_name_is_told_by_its_module() -> None:
+    net = network()
+    net.set_submodule("head.linear", torch.ao.nn.quantized.dynamic.Linear(8, 5))
+    with pytest.raises(
+        ValueError, match=r"it is a torch\.ao\.nn\.\S+\.Linear, where the graph has a torch\.nn\.modules"
+    ):
+        archspec.summarize(net)
+
+
+def test_wrappers_of_torchs_pass_for_no_network() -> None:
+    wrapped = torch.compile(network(), backend="eager")
+    for verb in (archspec.summarize, archspec.optimize, archspec.compile, archspec.build, archspec.probe):
+        with pytest.raises(TypeError, match="give that, its `_orig_mod`"):
+            verb(wrapped)
+        with pytest.raises(TypeError, match="but a DataParallel"):
+            verb(nn.DataParallel(network()))
+
+
+@BOTH
+@pytest.mark.parametrize("way", ["plain", "compiled", "generator", "edited", "training"])
+def test_a_shallow_copy_is_a_network_over_the_same_layers(way: str, granularity: Any) -> None:
+    net = network(granularity)
+    if way == "compiled":
+        archspec.compile(net, "eager", channels_last=True)
+    elif way == "generator":
+        net.drop_generator = torch.Generator()
+    elif way == "edited":
+        WHOLE["graph"][1](net)
+    elif way == "training":
+        net.train()
+    copied = copy.copy(net)
+    assert [*copied.parameters()] == [*net.parameters()]
+    assert copied.training == net.training
+    if way == "edited":  # as any GraphModule
+        torch.testing.assert_close(outcome(copied, batch()), outcome(net, batch()))
+        return
+    assert type(copied) is not type(net)
+    assert copied.execution is None
+    assert copied.drop_generator is net.drop_generator
+    assert list(differences(copied)) == []
+    assert archspec.summarize(copied) == archspec.summarize(net)
+    if way != "training":
+        torch.testing.assert_close(outcome(copied, batch()), outcome(net, batch()))
+
+
 VERBS: dict[str, Callable[[Any], Any]] = {
     "expand": archspec.expand, "summarize": archspec.summarize, "check": archspec.check, "analyze": archspec.analyze,
     "signature": archspec.signature, "table": archspec.table, "emit": archspec.emit, "render": archspec.render,
