@@ -57,6 +57,10 @@ class Built(Protocol):
     def granularity(self) -> str: ...
     @property
     def edited(self) -> bool: ...
+    @property
+    def graph(self) -> fx.Graph: ...
+    @property
+    def code(self) -> str: ...
     def get_submodule(self, target: str) -> nn.Module: ...
     def named_modules(self) -> Iterator[tuple[str, nn.Module]]: ...
 
@@ -80,6 +84,8 @@ def edits(network: Built, nodes: Iterable[Node] | None = None) -> Iterator[Edit]
     graph = network.architecture
     if network.edited:
         yield Edit("", "its fx graph has been edited")
+    elif network.graph.python_code("self").src != network.code:
+        yield Edit("", "its fx graph has been edited, and not recompiled: copies would be, and it is not yet")
     yield from rerouted(network)
     if network.granularity == "block":
         for unit in outline(graph):
@@ -237,6 +243,7 @@ def _tensor(value: Any) -> str:
     if type(value) not in (Tensor, nn.Parameter):
         return f"a {type(value).__name__}"
     kind = "" if value.is_floating_point() else f"{str(value.dtype)[6:]} "
+    kind += "" if value.layout is torch.strided else f"{str(value.layout)[6:]} "
     return f"{kind}{show_shape(tuple(value.shape)) or 'one number'}"
 
 

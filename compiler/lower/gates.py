@@ -57,6 +57,8 @@ class Gates:
         """Decides which blocks this step drops, and returns the names of their gates; numbers come from a generator of
         the host, or torch's global one. Without `skips`, and where x is traced, compiled or captured, each gate draws
         for itself on the device."""
+        if not (generator is None or (isinstance(generator, torch.Generator) and generator.device.type == "cpu")):
+            raise TypeError(f"drop_generator is a torch.Generator of the CPU, or None, not {generator!r}")
         gates = self.found(network)
         for gate in gates.values():
             gate.skips, gate.kept = skips, None

@@ -150,7 +150,7 @@ class Network(fx.GraphModule):
 _REBUILT = ("_graph", "_modules", "meta", "_code", "execution")
 
 
-def _rebuild(graph: Graph, granularity: Granularity, modules: dict[str, nn.Module]) -> Network:
+def _rebuild(graph: Graph, granularity: Granularity, modules: Mapping[str, nn.Module | None]) -> Network:
     root = nn.Module()
     root._modules.update(modules)
     return _network(graph, granularity, root, outline(graph))

@@ -228,6 +228,28 @@ def test_a_layer_of_the_same_name_is_told_by_its_module() -> None:
         archspec.summarize(net)
 
 
+@BOTH
+def test_a_graph_that_awaits_recompiling_is_named(granularity: Any) -> None:
+    """A copy is made from it, and computes another function."""
+    net = network(granularity)
+    net.recompile, own = (lambda: None), net.recompile  # type: ignore[method-assign, assignment]
+    WHOLE["graph"][1](net)
+    del net.recompile
+    assert not net.edited
+    with pytest.raises(ValueError, match="its fx graph has been edited, and not recompiled"):
+        archspec.optimize(net)
+    own()
+    with pytest.raises(ValueError, match=r"its fx graph has been edited[;.]"):
+        archspec.summarize(net)
+
+
+def test_a_layout_of_ones_own_is_named() -> None:
+    net = network()
+    linear = net.get_submodule("head.linear")
+    linear.weight = nn.Parameter(linear.weight.detach().to_sparse())
+    assert [str(edit) for edit in edits(net)] == ["head.linear: weight is sparse_coo 5x8, where the graph has 5x8"]
+
+
 def test_wrappers_of_torchs_pass_for_no_network() -> None:
     wrapped = torch.compile(network(), backend="eager")
     for verb in (archspec.summarize, archspec.optimize, archspec.compile, archspec.build, archspec.probe):

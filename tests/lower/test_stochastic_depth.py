@@ -461,6 +461,14 @@ def plain_order(network: nn.Module) -> list[nn.Parameter]:
     return list(network.parameters())
 
 
+@pytest.mark.parametrize("given", ["seed", 3])
+def test_a_generator_that_is_none_is_refused(given: Any) -> None:
+    network = small()
+    network.drop_generator = given
+    with pytest.raises(TypeError, match=r"drop_generator is a torch\.Generator of the CPU, or None, not"):
+        network(batch())
+
+
 def test_a_gate_within_another_module_follows_the_networks_generator() -> None:
     for granularity in ("block", "op"):
         network = small(granularity=granularity)
