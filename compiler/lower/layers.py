@@ -221,7 +221,7 @@ class DropPath(nn.Module):
 
     @staticmethod
     def _keys(x: Tensor) -> tuple[Any, Any]:
-        state = hash(torch.get_rng_state().numpy().tobytes())
+        state = hash(bytes(torch.get_rng_state().tolist()))  # needs no NumPy
         return (state, x.untyped_storage()._cdata), state
 
     def forward(self, x: Tensor) -> Tensor:
