@@ -16,9 +16,10 @@ from pydantic_core import PydanticCustomError
 
 from archspec.language.items import Path, parse_path
 from archspec.syntax import limits
-from archspec.syntax.errors import Problem, Span, SpecError, suggest
+from archspec.syntax.errors import Problem, Problems, Span, SpecError, suggest
 from archspec.syntax.expressions import Expr
 from archspec.syntax.parsing import expression
+from archspec.syntax.scalars import resolve_plain
 from archspec.syntax.source import Data, Map, Scalar, Seq
 
 
@@ -154,8 +155,11 @@ def schema_problems(error: ValidationError, root: Map, fields: Callable[[Sequenc
         elif kind == "literal_error":
             allowed = context["expected"].replace("'", "")
             given = parent[key] if isinstance(parent, Map) and key in parent else None
-            hint = suggest(given.text, allowed.replace(" or ", ", ").split(", ")) if isinstance(given, Scalar) else None
+            words = allowed.replace(" or ", ", ").split(", ")
+            hint = suggest(given.text, words) if isinstance(given, Scalar) else None
             hint = hint if hint and hint.startswith("did") else None
+            if len(words) == 1:
+                hint = f"write `{key}: {allowed}`" + (", without quotes" if _quoted(given) else "")
             problems.append(Problem(f"{key} must be {allowed}", span, hint))
         else:
             message = found["msg"].removeprefix("Value error, ")
@@ -163,8 +167,17 @@ def schema_problems(error: ValidationError, root: Map, fields: Callable[[Sequenc
                 message = f"{': '.join(map(str, found['loc']))} {message}"
             given = parent[key] if isinstance(parent, Map) and key in parent else None
             hint = MISSING_SPACE if isinstance(given, Scalar) and ":" in given.text else None
+            hint = f"write {given.text}, without quotes" if isinstance(given, Scalar) and _quoted(given) else hint
             problems.append(Problem(_MESSAGES.get(kind, message[:1].lower() + message[1:]), span, hint))
     return problems
+
+
+def _quoted(data: Data | None) -> bool:
+    """Whether quotes make a text of what would be a number, true or false without them."""
+    if not isinstance(data, Scalar) or not isinstance(data.value, str) or not data.text:
+        return False
+    wrong = Problems()
+    return not isinstance(resolve_plain(data.text, None, wrong), str) and not wrong
 
 
 def _locate(root: Data, loc: Sequence[Any]) -> tuple[Data, Any, Span | None]:

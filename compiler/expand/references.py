@@ -10,28 +10,30 @@ from graphlib import CycleError, TopologicalSorter
 
 from archspec.language.fields import place_of
 from archspec.language.items import Each, Item, Operation, Path, Use
+from archspec.language.resolve import Resolved, gone
 from archspec.language.schema import Block, Document, Positions, Wire
 from archspec.syntax.errors import Problems, Span, chain, suggest
-from archspec.syntax.expressions import Expr
+from archspec.syntax.expressions import Expr, suggest_name, unknown
 from archspec.syntax.names import SCOPE_NAMES
 
 
-def check_references(document: Document, problems: Problems) -> bool:
+def check_references(spec: Resolved, problems: Problems) -> bool:
     """Adds a problem for every unknown path, block and name, and for paths that use themselves.
 
     False if a path uses itself, so that the spec cannot be expanded even in part.
     """
+    document, removed = spec.document, spec.removed
     columns = {"repeat", "stride"} | set((document.stages and document.stages.__pydantic_extra__) or {})
     paths = list(_paths(document))
     loops = {name for path, _ in paths for name in _loop_variables(path)}
     known = set(document.params) | columns | SCOPE_NAMES.keys() | loops
     for path, is_shortcut in paths:
-        _check_path(path, document.paths, known, is_shortcut, problems)
-    for name, block in document.blocks.items():
+        _check_path(path, document.paths, known, removed, is_shortcut, problems)
+    for name, block in document.blocks.items() if document.stages else ():
         _check_form(name, block, problems)
         for expr in (block.shared, block.out):
             if expr is not None:
-                _check_names(expr, known, problems)
+                _check_names(expr, known, removed, problems)
     for positions in document.stages.blocks if document.stages else ():
         _check_positions(positions, document, problems)
     if "none" in document.paths:
@@ -43,7 +45,7 @@ def check_references(document: Document, problems: Problems) -> bool:
 def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
     """Every path of a spec, and whether it may be the keyword `none`."""
     found: list[Path | None] = [document.stem, document.head, *document.paths.values()]
-    for block in document.blocks.values():
+    for block in document.blocks.values() if document.stages else ():  # without, columns are unknown and blocks unused
         yield block.shortcut, True
         found += [block.pre, block.branch, block.after, *_wire_paths(block.graph)]
     found += document.stages.enter if document.stages else ()
@@ -76,16 +78,19 @@ def _loop_variables(path: Path) -> Iterator[str]:
                 yield item.position
 
 
-def _check_path(path: Path, named: Mapping[str, Path], known: set[str], none: bool, problems: Problems) -> None:
+def _check_path(
+    path: Path, named: Mapping[str, Path], known: set[str], removed: Mapping[str, Span | None], none: bool,
+    problems: Problems,
+) -> None:  # fmt: skip
     for item in _items(path):
         if item.when:
-            _check_names(item.when, known, problems)
+            _check_names(item.when, known, removed, problems)
         if isinstance(item, Operation):
             for written in item.fields.values():
                 if isinstance(written, Expr):
-                    _check_names(written, known, problems)
+                    _check_names(written, known, removed, problems)
         elif isinstance(item, Each):
-            _check_names(item.of, known, problems)
+            _check_names(item.of, known, removed, problems)
         elif item.path not in named and not (none and item.path == "none" and len(path.items) == 1):
             problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=_path_hint(item.path, named))
 
@@ -96,9 +101,9 @@ def _path_hint(name: str, named: Mapping[str, Path]) -> str | None:
     return suggest(name, named)
 
 
-def _check_names(expr: Expr, known: set[str], problems: Problems) -> None:
+def _check_names(expr: Expr, known: set[str], removed: Mapping[str, Span | None], problems: Problems) -> None:
     for name in sorted(expr.names - known):
-        problems.add(f"unknown name '{name}'", _where(expr, name), hint=suggest(name, known))
+        problems.add(unknown(name), _where(expr, name), hint=gone(name, removed) or suggest_name(name, known))
 
 
 def _where(expr: Expr, name: str) -> Span | None:

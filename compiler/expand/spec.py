@@ -33,7 +33,7 @@ def expand(spec: Spec, memo: Memo | None = None) -> Graph:
 def _expanded(spec: Spec, memo: Memo | None, builder: Builder) -> Graph:
     # Dangling references are told and expansion goes on around them, so that one run tells of wrong shapes too.
     checked = memo is not None and memo.checked  # of this document, with other params
-    if not checked and not check_references(spec.document, builder.problems):
+    if not checked and not check_references(spec, builder.problems):
         builder.problems.check()
     builder.idle = memo.idle if memo else builder.idle
     dangling = bool(builder.problems)  # what is misspelt, or not there, may be what would read a column
@@ -49,13 +49,13 @@ def _expanded(spec: Spec, memo: Memo | None, builder: Builder) -> Graph:
     try:
         if document.graph is not None and document.stages is None:
             kinds, notes, passed = {}, [], {}
-            end = expand_flat(document, spec.params, start, paths, builder)
+            end = expand_flat(spec, start, paths, builder)
         else:
             network = Staged(spec, builder, paths, memo)
             end, kinds, notes = network.expand(start), network.kinds, network.notes
             passed = network.passed if document.until is not None else {"head": end, **network.passed}
             if follows and not builder.problems:
-                end, heads = expand_following(document, spec.params, end, passed, paths, builder)
+                end, heads = expand_following(spec, end, passed, paths, builder)
     except SpecError as error:
         builder.problems.extend(error.problems)
     if not checked and not dangling:

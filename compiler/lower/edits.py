@@ -72,7 +72,8 @@ def described(network: Built) -> Graph:
     """A built network's graph. Raises `ValueError` where the network is no longer what it says, `TypeError` for what
     is no such network."""
     if not hasattr(network, "architecture"):
-        raise TypeError(f"this is no spec, graph, name, file or built network, but {_class(network)}")
+        what = "None" if network is None else _class(network)
+        raise TypeError(f"this is no spec, graph, name, file or built network, but {what}")
     agreed(network, [*edits(network), *hooked(network)], "Its graph as it was built is network.architecture")  # type: ignore[arg-type]
     return network.architecture
 

@@ -105,7 +105,8 @@ def block(draw: Draw, growing: bool, whole: bool, dropping: bool) -> tuple[str, 
         name = draw.pick(sorted(graphs))
         draw.features.add(f"graph {name}")
         wires = _named(draw, graphs[name].replace("use: A", f"use: {pad}"), whole)
-        return f"\n    out: width\n    after: {after}\n    graph:{wires}", name != "multiplied"
+        out = "\n    out: width" if "use: " in graphs[name] else ""
+        return f"{out}\n    after: {after}\n    graph:{wires}", name != "multiplied"
     branches = BRANCHES | WHOLE_BRANCHES if whole else dict(BRANCHES)
     if dropping:
         branches.pop("dropped sample", None)  # one drop_path on a branch is enough
