@@ -113,9 +113,7 @@ def _standard() -> Map:
         return _mapping(parse(read_source(path, "archspec/language/standard.yaml")))
 
 
-def _with_parents(
-    own: Map, path: Path | None, problems: Problems
-) -> tuple[Map, Map, dict[str, Span | None]]:
+def _with_parents(own: Map, path: Path | None, problems: Problems) -> tuple[Map, Map, dict[str, Span | None]]:
     """What the document extends, down to the standard paths, the document over it, and the params that null removed."""
     chain, seen = [own], {path.resolve() if path else None}
     while (reference := chain[-1].get("extends")) is not None:
@@ -146,9 +144,10 @@ def _removed(chain: Sequence[Map], result: Map) -> dict[str, Span | None]:
     left = result.get("params")
     found: dict[str, Span | None] = {}
     for params in (data.get("params") for data in chain):
-        for name in params if isinstance(params, Map) else ():
-            if is_null(params[name]) and not (isinstance(left, Map) and name in left):
-                found.setdefault(str(name), params.key_spans.get(name))
+        if isinstance(params, Map):
+            for name, value in params.items():
+                if is_null(value) and not (isinstance(left, Map) and name in left):
+                    found.setdefault(str(name), params.key_spans.get(name))
     return found
 
 
@@ -180,9 +179,7 @@ def _validated(data: Map, problems: Problems) -> Document:
         raise SpecError(problems) from None
 
 
-def evaluate_params(
-    params: Mapping[str, Expr], problems: Problems, lost: Collection[str] = ()
-) -> dict[str, Any]:
+def evaluate_params(params: Mapping[str, Expr], problems: Problems, lost: Collection[str] = ()) -> dict[str, Any]:
     """The values of params, whatever their order; what cannot be computed becomes `UNKNOWN` and a problem.
 
     What depends on `lost` ones is `UNKNOWN` and no problem.
@@ -194,7 +191,7 @@ def evaluate_params(
         circle = list(reversed(error.args[1]))
         problems.add(f"params depend on each other in a circle: {chain(circle)}", params[circle[0]].span)
         return dict.fromkeys(params, UNKNOWN)
-    values: dict[str, Any] = dict.fromkeys(lost, UNKNOWN)
+    values: dict[str, Any] = dict.fromkeys((*lost, *params), UNKNOWN)
     for name in order:
         try:
             values[name] = params[name](values)

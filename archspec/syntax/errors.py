@@ -230,7 +230,9 @@ def suggest_address(address: str, known: Iterable[str]) -> str | None:
     known = known if isinstance(known, Collection) else list(known)
     if not afford(2 * len(known)):
         return None
-    whole = min((name for name in known if name.endswith(f".{address}")), key=lambda name: name.count("."), default=None)
+    whole = min(
+        (name for name in known if name.endswith(f".{address}")), key=lambda name: name.count("."), default=None
+    )
     return f"did you mean '{whole}'?" if whole and len(whole) <= _NAME else suggest(address, known)
 
 

@@ -36,7 +36,9 @@ def expand_following(
     wires |= {f"heads.{name}": wire for name, wire in document.heads.items()}
     for name, wire in wires.items():
         if "inputs" not in wire.model_fields_set and not (name == "output" and wire.bare):
-            last = max((name for name in outside if name[5:].isdecimal()), key=lambda name: int(name[5:]), default="stem")
+            last = max(
+                (name for name in outside if name[5:].isdecimal()), key=lambda name: int(name[5:]), default="stem"
+            )
             hint = f"as in `{{from: {last}, ops: [...]}}`"
             builder.problems.add("a wire that follows the stages says what it reads", wire.span, hint=hint)
     given = {*(document.outputs or {}).values(), *(f"heads.{name}" for name in document.heads)}

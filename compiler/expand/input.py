@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archspec.compiler.expand.builder import Builder, Signal
 from archspec.graph import Node, Source
 from archspec.language.spec import Spec
 from archspec.ops.ranges import Range
-from archspec.syntax.expressions import Poisoned
+from archspec.syntax.expressions import Expr, Poisoned
 
 _SIZE = Range(1, 10**6, "whole numbers")
 
@@ -25,7 +27,7 @@ def input_node(spec: Spec, builder: Builder) -> Signal:
         builder.problems.add("input: size is two numbers for images, three for video", place, hint=hint)
         return None
     sample = []
-    fields = [("channels", section.channels, None, channels)]
+    fields: list[tuple[str, Expr, int | None, Any]] = [("channels", section.channels, None, channels)]
     fields += [("size", section.size, entry, value) for entry, value in enumerate(size)]
     for name, expr, entry, value in fields:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archspec.compiler.expand.blocks import is_none
-from archspec.language.items import Each, Path, Use
+from archspec.compiler.expand.references import used
 from archspec.language.merge import value_at
 from archspec.language.reading import names_read
 from archspec.language.resolve import Resolved
@@ -62,18 +62,8 @@ def _block(spec: Resolved, name: str, block: Block) -> Iterator[Problem]:
 
 def _asked(spec: Resolved, block: Block) -> set[str]:
     """The names that the wires of a block read, in the paths they use too."""
-    named = spec.document.paths
-    wires = (block.graph or {}).values()
-    queue: list[Path] = [wire.ops for wire in wires]
-    used: set[str] = set()
-    while queue:
-        for item in queue.pop().items:
-            if isinstance(item, Each):
-                queue.append(item.do)
-            elif isinstance(item, Use) and item.path not in used and item.path in named:
-                used.add(item.path)
-                queue.append(named[item.path])
-    return names_read([wire.ops for wire in wires], [named[name] for name in used])
+    paths = [wire.ops for wire in (block.graph or {}).values()]
+    return names_read(paths, used(paths, spec.document.paths))
 
 
 def _skip(spec: Resolved, number: int, skip: Skip) -> Iterator[Problem]:
@@ -82,23 +72,19 @@ def _skip(spec: Resolved, number: int, skip: Skip) -> Iterator[Problem]:
         yield _idle(spec, ["skips", number], "within", message, "leave it out, or give a `rule`")
 
 
-def check_levels(spec: Resolved, problems: Problems) -> list[Problem]:
-    """Adds a problem for every field of `levels` that so few levels do not read; or returns a note of it, where m comes
-    from a param, or from another spec than the field."""
+def idle_levels(spec: Resolved) -> list[Problem]:
+    """A note for every field of `levels` that so few levels do not read: m may come from elsewhere, as in a search."""
     levels = spec.document.levels
     if levels is None:
         return []
     m = levels.m(spec.params)  # it has had a value before
-    idle = {"path": "adds no shortcut", "split": "splits no stage"}
-    least = {"path": 2, "split": 4}
     notes = []
-    for field, why in idle.items():
-        if field in levels.model_fields_set and m < least[field]:
-            place = _place(spec, ["levels"], field)
+    for field, least, why in (("path", 2, "adds no shortcut"), ("split", 4, "splits no stage")):
+        if field in levels.model_fields_set and m < least:
             message = f"levels: {field} has no effect: m: {show(m)} {why}"
-            hint = f"`{field}` is read from m = {least[field]} on; leave it out"
-            written = levels.m.constant and place and levels.m.span and place.source is levels.m.span.source
-            (problems.extend if written else notes.extend)([Problem(message, place, hint)])
+            notes.append(
+                _idle(spec, ["levels"], field, message, f"`{field}` is read from m = {least} on; leave it out")
+            )
     return notes
 
 

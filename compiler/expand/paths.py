@@ -184,9 +184,7 @@ class Paths:
         if self._limit < 0:
             _absurd(UNROLLED, self._spliced, where)
 
-    def _rounds(
-        self, item: Each, scope: Scope, conditions: Sequence[Expr], where: str
-    ) -> list[tuple[Binding, ...]]:
+    def _rounds(self, item: Each, scope: Scope, conditions: Sequence[Expr], where: str) -> list[tuple[Binding, ...]]:
         """What a loop binds in each round."""
         try:
             entries = self._builder.evaluate(item.of, scope, where)

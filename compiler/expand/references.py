@@ -5,7 +5,7 @@ It looks at every definition, used or not, so that one run tells of all such sli
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from archspec.language.fields import place_of
@@ -34,6 +34,8 @@ def check_references(spec: Resolved, problems: Problems) -> bool:
         for expr in (block.shared, block.out):
             if expr is not None:
                 _check_names(expr, known, removed, problems)
+    for expr in _columns(document):
+        _check_names(expr, set(document.params) | columns | SCOPE_NAMES.keys(), removed, problems)
     for positions in document.stages.blocks if document.stages else ():
         _check_positions(positions, document, problems)
     if "none" in document.paths:
@@ -42,9 +44,14 @@ def check_references(spec: Resolved, problems: Problems) -> bool:
     return _check_circles(document.paths, problems)
 
 
+def _columns(document: Document) -> list[Expr]:
+    stages = document.stages
+    return [stages.repeat, stages.stride, *(stages.__pydantic_extra__ or {}).values()] if stages else []
+
+
 def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
     """Every path of a spec, and whether it may be the keyword `none`."""
-    found: list[Path | None] = [document.stem, document.head, *document.paths.values()]
+    found: list[Path | None] = [document.stem, document.head]
     for block in document.blocks.values() if document.stages else ():  # without, columns are unknown and blocks unused
         yield block.shortcut, True
         found += [block.pre, block.branch, block.after, *_wire_paths(block.graph)]
@@ -52,7 +59,21 @@ def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
     found += [skip.path for skip in document.skips]
     found += [document.levels.path if document.levels else None, *_wire_paths(document.graph)]
     found += _wire_paths(document.heads)
-    yield from ((path, False) for path in found if path is not None)
+    given = [path for path in found if path is not None]
+    # Without stages there are no columns, which paths may name that are inherited and not used.
+    named = document.paths if document.stages else used(given, document.paths)
+    yield from ((path, False) for path in (*given, *named.values()))
+
+
+def used(paths: Iterable[Path], named: Mapping[str, Path]) -> dict[str, Path]:
+    """The named paths that paths use, and those that these use in turn."""
+    queue, found = list(paths), dict[str, Path]()
+    while queue:
+        for item in _items(queue.pop()):
+            if isinstance(item, Use) and item.path in named and item.path not in found:
+                found[item.path] = named[item.path]
+                queue.append(named[item.path])
+    return found
 
 
 def _wire_paths(wires: Mapping[str, Wire] | None) -> list[Path]:

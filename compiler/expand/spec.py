@@ -8,7 +8,7 @@ from archspec.compiler.expand.flat import expand_flat
 from archspec.compiler.expand.following import expand_following
 from archspec.compiler.expand.input import input_node
 from archspec.compiler.expand.memo import Memo
-from archspec.compiler.expand.options import check_levels, check_options
+from archspec.compiler.expand.options import check_options, idle_levels
 from archspec.compiler.expand.outputs import output_nodes
 from archspec.compiler.expand.paths import Paths
 from archspec.compiler.expand.references import check_references
@@ -62,7 +62,7 @@ def _expanded(spec: Spec, memo: Memo | None, builder: Builder) -> Graph:
         check_columns(spec, builder.problems)
     builder.problems.check()
     if not checked:
-        idle += [*check_levels(spec, builder.problems), *builder.idle.tell(builder.problems)]
+        idle += [*idle_levels(spec), *builder.idle.tell(builder.problems)]
     if memo and not builder.problems:
         memo.checked = True
     outputs = output_nodes(document.outputs, end, builder, passed, heads, follows)
