@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, NoReturn
 
@@ -115,10 +116,11 @@ Figure = Annotated[
 Leaf = BeforeValidator(_leaf)
 
 
+NO_SECTION = "this must be a mapping of fields, as in {name: value}"
 MISSING_SPACE = "a space after the colon makes a key and its value"
 
 _MESSAGES = {
-    "model_type": "this must be a mapping of fields, as in {name: value}",
+    "model_type": NO_SECTION,
     "dict_type": "this must be a mapping, as in {name: value}",
     "list_type": "this must be a list, as in [...]",
     "tuple_type": "this must be a list, as in [...]",
@@ -141,12 +143,20 @@ def schema_problems(error: ValidationError, root: Map, fields: Callable[[Sequenc
         if found["loc"][-1:] == ("[key]",):  # a number for a name: `check_names` has told
             continue
         if kind == "spec":
-            problems += context["problems"]
+            known = fields(found["loc"])
+            named = f"its fields are {', '.join(known)}" if known else None
+            problems += [
+                replace(problem, hint=named) if problem.message == NO_SECTION and not problem.hint else problem
+                for problem in context["problems"]
+            ]
             continue
         parent, key, span = _locate(root, found["loc"])
         if kind == "extra_forbidden":
             key_span = parent.key_spans.get(key, span) if isinstance(parent, Map) else span
             hint = suggest(str(key), fields(found["loc"][:-1]))
+            params = root.get("params")
+            if parent is root and isinstance(params, Map) and key in params:
+                hint = "that is a param: indent it below `params`"
             problems.append(Problem(f"there is no field '{str(key)[:60]}' here", key_span, hint))
         elif kind == "missing":
             if found["loc"][:-1] not in misspelt:  # what seems to be missing may be what is misspelt

@@ -6,12 +6,15 @@ It looks at every definition, used or not, so that one run tells of all such sli
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 
 from archspec.language.fields import place_of
 from archspec.language.items import Each, Item, Operation, Path, Use
 from archspec.language.resolve import Resolved, gone
 from archspec.language.schema import Block, Document, Positions, Wire
+from archspec.language.vocabulary import NO_ADDITION
+from archspec.ops import BY_KEY
 from archspec.syntax.errors import Problems, Span, chain, suggest
 from archspec.syntax.expressions import Expr, suggest_name, unknown
 from archspec.syntax.names import SCOPE_NAMES
@@ -30,12 +33,13 @@ def check_references(spec: Resolved, problems: Problems) -> bool:
     for path, is_shortcut in paths:
         _check_path(path, document.paths, known, removed, is_shortcut, problems)
     for name, block in document.blocks.items() if document.stages else ():
-        _check_form(name, block, problems)
+        _check_form(name, block, document, problems)
         for expr in (block.shared, block.out):
             if expr is not None:
                 _check_names(expr, known, removed, problems)
+    about = set(document.params) | columns | {"stage", "stages"}
     for expr in _columns(document):
-        _check_names(expr, set(document.params) | columns | SCOPE_NAMES.keys(), removed, problems)
+        _check_names(expr, about | (expr.names & SCOPE_NAMES.keys()), removed, problems)
     for positions in document.stages.blocks if document.stages else ():
         _check_positions(positions, document, problems)
     if "none" in document.paths:
@@ -51,6 +55,20 @@ def _columns(document: Document) -> list[Expr]:
 
 def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
     """Every path of a spec, and whether it may be the keyword `none`."""
+    given = list(_unnamed(document))
+    yield from given
+    # Without stages there are no columns, which paths may name that are inherited and not used.
+    named = document.paths if document.stages else used((path for path, _ in given), document.paths)
+    yield from ((path, False) for path in named.values())
+
+
+def used_paths(document: Document) -> dict[str, Path]:
+    """The named paths that anything uses."""
+    return used((path for path, _ in _unnamed(document)), document.paths)
+
+
+def _unnamed(document: Document) -> Iterator[tuple[Path, bool]]:
+    """Every path that stands where it is used."""
     found: list[Path | None] = [document.stem, document.head]
     for block in document.blocks.values() if document.stages else ():  # without, columns are unknown and blocks unused
         yield block.shortcut, True
@@ -59,10 +77,7 @@ def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
     found += [skip.path for skip in document.skips]
     found += [document.levels.path if document.levels else None, *_wire_paths(document.graph)]
     found += _wire_paths(document.heads)
-    given = [path for path in found if path is not None]
-    # Without stages there are no columns, which paths may name that are inherited and not used.
-    named = document.paths if document.stages else used(given, document.paths)
-    yield from ((path, False) for path in (*given, *named.values()))
+    yield from ((path, False) for path in found if path is not None)
 
 
 def used(paths: Iterable[Path], named: Mapping[str, Path]) -> dict[str, Path]:
@@ -113,13 +128,15 @@ def _check_path(
         elif isinstance(item, Each):
             _check_names(item.of, known, removed, problems)
         elif item.path not in named and not (none and item.path == "none" and len(path.items) == 1):
-            problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=_path_hint(item.path, named))
+            problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=_path_hint(item.path, named, none))
 
 
-def _path_hint(name: str, named: Mapping[str, Path]) -> str | None:
+def _path_hint(name: str, named: Mapping[str, Path], none: bool) -> str | None:
     if name == "none":
-        return "`none` stands only alone, as a block's shortcut; an empty path is `identity`"
-    return suggest(name, named)
+        return NO_ADDITION
+    if name in BY_KEY:
+        return f"that is an operator: write `[{name}]`, or name a path that has it, under `paths`"
+    return suggest(name, [*named, "none"] if none else named)
 
 
 def _check_names(expr: Expr, known: set[str], removed: Mapping[str, Span | None], problems: Problems) -> None:
@@ -137,14 +154,17 @@ def _where(expr: Expr, name: str) -> Span | None:
     return expr.span
 
 
-def _check_form(name: str, block: Block, problems: Problems) -> None:
+def _check_form(name: str, block: Block, document: Document, problems: Problems) -> None:
     residual = block.model_fields_set & {"pre", "branch", "shared", "shortcut"}
     if block.graph is not None and residual:
         both = f"`graph` and `{min(residual)}`"
         hint = "keep one form; null removes a field inherited"
         problems.add(f"block '{name}' has both {both}", block.span, hint=hint)
     elif block.graph is None and block.branch is None:
-        problems.add(f"block '{name}' has no branch", block.span, hint="give it `branch: [...]`, or a `graph`")
+        meant = get_close_matches(name, [other for other in document.blocks if other != name][:500], n=1, cutoff=0.7)
+        hint = f"did you mean the block '{meant[0]}'? " if meant else ""
+        hint += "A block of its own needs `branch: [...]`, or a `graph`"
+        problems.add(f"block '{name}' has no branch", block.span, hint=hint)
 
 
 def _check_positions(positions: Positions, document: Document, problems: Problems) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -70,7 +71,7 @@ def stage_table(
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         spans: dict[str, Span | None] = {name: expr.span for name, expr in columns.items()}
-        span = next((spans[name] for name in lengths if name in spans), stages.span)
+        span = _odd(lengths, spans, stages.span)
         hint = "a list has one entry per stage; a value that is no list holds for every stage; entries for every block "
         hint += 'are a list in the list, indexed in the block: "width[index]"'
         problems.add(f"columns of stages differ in length: {told}", span, hint=hint)
@@ -85,6 +86,18 @@ def stage_table(
         for number in range(1, count + 1)
     ]  # fmt: skip
     return [row for row in rows if row is not None] if all(rows) else []
+
+
+def _odd(lengths: Mapping[str, int], spans: Mapping[str, Span | None], own: Span | None) -> Span | None:
+    """The list that seems to be wrong: of a length that few have, and in the file that changes the others."""
+    counts = Counter(lengths.values())
+
+    def oddness(name: str) -> tuple[int, bool]:
+        span = spans[name]
+        return counts[lengths[name]], own is None or span is None or span.source is not own.source
+
+    known = [name for name in lengths if name in spans]
+    return spans[min(known, key=oddness)] if known else own
 
 
 def _order(columns: Mapping[str, Expr], lists: Mapping[str, Any], problems: Problems) -> list[str]:

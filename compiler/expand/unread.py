@@ -1,16 +1,19 @@
-"""What a spec says and nobody reads: of columns an error, of params a note, as few children may use what a base has."""
+"""What a spec says and nobody reads: of columns an error; of params, blocks and paths a note, as few children may use
+what a base has."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 
+from archspec.compiler.expand.references import used_paths
 from archspec.language.naming import FIELDS_OF_STAGES
 from archspec.language.reading import names_read
 from archspec.language.resolve import Resolved
 from archspec.language.schema import Document
 from archspec.syntax.errors import Problem, Problems, Span
-from archspec.syntax.source import Map
+from archspec.syntax.source import Map, plain
 
+_LATER = "if only some of the specs that extend this one use it, that is in order"
 _READERS = "name it in a block, a path or another column, or remove it"
 
 
@@ -39,11 +42,30 @@ def unread_params(spec: Resolved) -> list[Problem]:
     document = spec.document
     parts = [getattr(document, name) for name in Document.model_fields]
     unread = document.params.keys() - (names_read(*parts) if document.params else set())
-    hint = "if only some of the specs that extend this one use it, that is in order"
     return [
-        Problem(f"nothing reads the param '{name}'", _place(spec, "params", name), hint)
+        Problem(f"nothing reads the param '{name}'", _place(spec, "params", name), _LATER)
         for name in document.params if name in unread
     ]  # fmt: skip
+
+
+def unused_parts(spec: Resolved) -> list[Problem]:
+    """A note for every block and path of the spec's own file that nothing in the network uses."""
+    document, notes = spec.document, []
+    choices = document.stages.blocks if document.stages else []
+    named = {getattr(choice, place) for choice in choices for place in ("start", "middle", "end", "only")}
+    blocks, paths = spec.own.get("blocks"), spec.own.get("paths")
+    if isinstance(blocks, Map):
+        parents = {
+            plain(block["extends"]) for block in blocks.values() if isinstance(block, Map) and "extends" in block
+        }
+        for name in sorted(document.blocks.keys() & blocks.keys() - named - parents):
+            hint = f"name it where the stages do, as in `stages: {{blocks: {name}}}`"
+            notes.append(Problem(f"no stage uses the block '{name}'", _place(spec, "blocks", name), hint))
+    if isinstance(paths, Map):
+        for name in sorted(document.paths.keys() & paths.keys() - used_paths(document).keys()):
+            hint = f"as `use: {name}`; {_LATER}"
+            notes.append(Problem(f"nothing uses the path '{name}'", _place(spec, "paths", name), hint))
+    return notes
 
 
 def _place(spec: Resolved, section: str, name: str) -> Span | None:
