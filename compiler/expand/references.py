@@ -162,8 +162,8 @@ def _check_form(name: str, block: Block, document: Document, problems: Problems)
         problems.add(f"block '{name}' has both {both}", block.span, hint=hint)
     elif block.graph is None and block.branch is None:
         meant = get_close_matches(name, [other for other in document.blocks if other != name][:500], n=1, cutoff=0.7)
-        hint = f"did you mean the block '{meant[0]}'? " if meant else ""
-        hint += "A block of its own needs `branch: [...]`, or a `graph`"
+        hint = "give it `branch: [...]`, or a `graph`"
+        hint = f"did you mean the block '{meant[0]}'? Else {hint}" if meant else hint
         problems.add(f"block '{name}' has no branch", block.span, hint=hint)
 
 

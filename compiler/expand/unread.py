@@ -11,7 +11,7 @@ from archspec.language.reading import names_read
 from archspec.language.resolve import Resolved
 from archspec.language.schema import Document
 from archspec.syntax.errors import Problem, Problems, Span
-from archspec.syntax.source import Map, plain
+from archspec.syntax.source import Map, Scalar
 
 _LATER = "if only some of the specs that extend this one use it, that is in order"
 _READERS = "name it in a block, a path or another column, or remove it"
@@ -55,11 +55,10 @@ def unused_parts(spec: Resolved) -> list[Problem]:
     named = {getattr(choice, place) for choice in choices for place in ("start", "middle", "end", "only")}
     blocks, paths = spec.own.get("blocks"), spec.own.get("paths")
     if isinstance(blocks, Map):
-        parents = {
-            plain(block["extends"]) for block in blocks.values() if isinstance(block, Map) and "extends" in block
-        }
-        for name in sorted(document.blocks.keys() & blocks.keys() - named - parents):
-            hint = f"name it where the stages do, as in `stages: {{blocks: {name}}}`"
+        parents = (block.get("extends") for block in blocks.values() if isinstance(block, Map))
+        named |= {parent.value for parent in parents if isinstance(parent, Scalar)}
+        for name in sorted(document.blocks.keys() & blocks.keys() - named):
+            hint = f"as `stages: {{blocks: {name}}}`; {_LATER}"
             notes.append(Problem(f"no stage uses the block '{name}'", _place(spec, "blocks", name), hint))
     if isinstance(paths, Map):
         for name in sorted(document.paths.keys() & paths.keys() - used_paths(document).keys()):
