@@ -62,11 +62,6 @@ def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
     yield from ((path, False) for path in named.values())
 
 
-def used_paths(document: Document) -> dict[str, Path]:
-    """The named paths that anything uses."""
-    return used((path for path, _ in _unnamed(document)), document.paths)
-
-
 def _unnamed(document: Document) -> Iterator[tuple[Path, bool]]:
     """Every path that stands where it is used."""
     found: list[Path | None] = [document.stem, document.head]

@@ -1,17 +1,16 @@
-"""What a spec says and nobody reads: of columns an error; of params, blocks and paths a note, as few children may use
-what a base has."""
+"""What a spec says and nobody reads: of columns an error; of params a note, as few children may use what a base
+has."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 
-from archspec.compiler.expand.references import used_paths
 from archspec.language.naming import FIELDS_OF_STAGES
 from archspec.language.reading import names_read
 from archspec.language.resolve import Resolved
 from archspec.language.schema import Document
 from archspec.syntax.errors import Problem, Problems, Span
-from archspec.syntax.source import Map, Scalar
+from archspec.syntax.source import Map
 
 _LATER = "if only some of the specs that extend this one use it, that is in order"
 _READERS = "name it in a block, a path or another column, or remove it"
@@ -46,25 +45,6 @@ def unread_params(spec: Resolved) -> list[Problem]:
         Problem(f"nothing reads the param '{name}'", _place(spec, "params", name), _LATER)
         for name in document.params if name in unread
     ]  # fmt: skip
-
-
-def unused_parts(spec: Resolved) -> list[Problem]:
-    """A note for every block and path of the spec's own file that nothing in the network uses."""
-    document, notes = spec.document, []
-    choices = document.stages.blocks if document.stages else []
-    named = {getattr(choice, place) for choice in choices for place in ("start", "middle", "end", "only")}
-    blocks, paths = spec.own.get("blocks"), spec.own.get("paths")
-    if isinstance(blocks, Map):
-        parents = (block.get("extends") for block in blocks.values() if isinstance(block, Map))
-        named |= {parent.value for parent in parents if isinstance(parent, Scalar)}
-        for name in sorted(document.blocks.keys() & blocks.keys() - named):
-            hint = f"as `stages: {{blocks: {name}}}`; {_LATER}"
-            notes.append(Problem(f"no stage uses the block '{name}'", _place(spec, "blocks", name), hint))
-    if isinstance(paths, Map):
-        for name in sorted(document.paths.keys() & paths.keys() - used_paths(document).keys()):
-            hint = f"as `use: {name}`; {_LATER}"
-            notes.append(Problem(f"nothing uses the path '{name}'", _place(spec, "paths", name), hint))
-    return notes
 
 
 def _place(spec: Resolved, section: str, name: str) -> Span | None:

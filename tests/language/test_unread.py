@@ -251,34 +251,3 @@ def test_a_loop_hides_a_param_of_its_name() -> None:
     (problem,) = problems_of(given)
     assert problem.span is not None
     assert problem.span.line == 4
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [
-        ("paths: {", "paths: {spare: [relu], ", ["nothing uses the path 'spare'"]),
-        ("paths: {", "paths: {s: [use: m], m: [relu], ", ["nothing uses the path 'm'", "nothing uses the path 's'"]),
-        ("paths: {into: [relu", "paths: {more: [relu], into: [relu, use: more", []),
-        ("paths: {into: [relu", "paths: {more: [relu], into: [relu, each: {of: [1], as: i, do: [use: more]}", []),
-        ("blocks: {basic:", "blocks: {spare: {branch: [relu]}, basic:", ["no stage uses the block 'spare'"]),
-        ("blocks: {basic:", "blocks: {spare: {extends: basic}, basic:", ["no stage uses the block 'spare'"]),
-        ("blocks: basic,", "blocks: [basic, {middle: again, only: again}],", []),
-    ],
-)  # fmt: skip
-def test_a_block_or_path_that_nothing_uses_is_noted_at_its_name(old: str, new: str, told: list[str]) -> None:
-    given = text().replace(old, new, 1)
-    if "again" in new:
-        given = given.replace("{basic: {branch", "{again: {extends: basic}, basic: {branch")
-    found = [note for note in notes(given) if "param" not in note.message]
-    assert [note.message for note in found] == told
-    for note in found:
-        assert note.span is not None
-        name = note.message.split("'")[1]
-        assert given.split("\n")[note.span.line - 1][note.span.column - 1 :].startswith(f"{name}: ")
-        assert "that is in order" in (note.hint or "")
-
-
-def test_what_a_spec_inherits_and_does_not_use_is_in_order(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    child = tmp_path / "child.yaml"
-    child.write_text("archspec: 1\nextends: bases/resnet\n")
-    assert [note for note in archspec.expand(child).notes if "uses" in note.message] == []
