@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -13,14 +13,15 @@ from pydantic import ValidationError
 
 from archspec.language import zoo
 from archspec.language.fields import schema_problems
-from archspec.language.merge import extend_blocks, inherited, merge, merge_files, unfounded_nulls, value_at
+from archspec.language.merge import extend_blocks, inherited, is_null, merge, merge_files, unfounded_nulls, value_at
 from archspec.language.naming import check_names, check_spec_name
 from archspec.language.overrides import apply_overrides
 from archspec.language.schema import Document
 from archspec.language.schema_fields import known_fields
 from archspec.syntax import limits
-from archspec.syntax.errors import Problem, Problems, Source, SpecError, chain, suggest, within_budget
-from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned
+from archspec.syntax.complaints import unspaced
+from archspec.syntax.errors import Problem, Problems, Source, Span, SpecError, chain, within_budget
+from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned, unknown
 from archspec.syntax.parsing import expression
 from archspec.syntax.reading import read_source
 from archspec.syntax.source import Data, Map, Scalar, parse
@@ -51,6 +52,8 @@ class Resolved:
     """The file it was loaded from; None of one that was edited or read from a text."""
     parent: Map = field(default_factory=Map, repr=False, compare=False)
     """What its `extends` leaves to it, the standard paths included."""
+    removed: Mapping[str, Span | None] = field(default_factory=dict, repr=False, compare=False)
+    """Params of what it extends that null took away, and where."""
     work: int = field(default=0, repr=False, compare=False)
     """Steps that reading it took, of the budget that expanding it spends too."""
 
@@ -70,7 +73,8 @@ def _resolved(
     source: Source, path: Path | None, trust: bool, rules: Rules, overrides: Mapping[str, Data], problems: Problems
 ) -> Resolved:
     own = _mapping(parse(source))
-    parent, data = _with_parents(own, path, problems)
+    parent, data, removed = _with_parents(own, path, problems)
+    lost = removed if len(problems) else {}  # told already
     before = data
     data = extend_blocks(apply_overrides(data, overrides, problems), problems)
     check_names(data, problems)
@@ -78,21 +82,24 @@ def _resolved(
     name = document.name if document.name is not None else path.stem if path else "spec"
     check_spec_name(name, data, problems)
     computed, kinds = Problems(), Problems()
-    params = evaluate_params(document.params, computed)
+    params = evaluate_params(document.params, computed, lost)
     _check_kinds(before, params, overrides, kinds)
     problems.extend(kinds)
     if not len(kinds):  # a value of the wrong kind makes other things fail
-        problems.extend(computed)
-        _check_requirements(document, params, problems)
+        _check_requirements(document, {**dict.fromkeys(lost, UNKNOWN), **params}, computed)
+        problems.extend(_explained(problem, removed) for problem in computed)
     problems.check()
     folder = path.parent if path else None
     return Resolved(
-        name, document, params, data, own, source, tuple(overrides), trust, rules, overrides, folder, parent=parent
+        name, document, params, data, own, source, tuple(overrides), trust, rules, overrides, folder, parent=parent,
+        removed=removed,
     )  # fmt: skip
 
 
 def _mapping(data: Data) -> Map:
     if not isinstance(data, Map):
+        if isinstance(data, Scalar) and data.span and (problem := unspaced(data.span.source, data.span.line)):
+            raise SpecError([problem])
         raise SpecError([Problem("a spec is a mapping", data.span, "start it with 'archspec: 1'")])
     if "archspec" not in data:
         raise SpecError([Problem("the version of the language is missing", data.span, "start it with 'archspec: 1'")])
@@ -106,8 +113,8 @@ def _standard() -> Map:
         return _mapping(parse(read_source(path, "archspec/language/standard.yaml")))
 
 
-def _with_parents(own: Map, path: Path | None, problems: Problems) -> tuple[Map, Map]:
-    """What the document extends, down to the standard paths, and the document over it."""
+def _with_parents(own: Map, path: Path | None, problems: Problems) -> tuple[Map, Map, dict[str, Span | None]]:
+    """What the document extends, down to the standard paths, the document over it, and the params that null removed."""
     chain, seen = [own], {path.resolve() if path else None}
     while (reference := chain[-1].get("extends")) is not None:
         if not isinstance(reference, Scalar) or not isinstance(reference.value, str):
@@ -119,9 +126,7 @@ def _with_parents(own: Map, path: Path | None, problems: Problems) -> tuple[Map,
         if len(chain) >= limits.MAX_EXTENDS:
             raise SpecError([Problem(f"`extends` goes more than {limits.MAX_EXTENDS} files deep", reference.span)])
         if not parent.is_file():
-            beside = [file.name for file in parent.parent.glob("*.yaml")] if parent.parent.is_dir() else []
-            hint = suggest(parent.name, beside)
-            hint = hint if hint and hint.startswith("did") else "the path is relative to this file"
+            hint = zoo.near(parent, path) or "the path is relative to this file"
             raise SpecError([Problem(f"there is no file {zoo.display(parent)}", reference.span, hint)])
         seen.add(parent.resolve())
         path = parent
@@ -131,7 +136,19 @@ def _with_parents(own: Map, path: Path | None, problems: Problems) -> tuple[Map,
         below = inherited(result)
         _refuse_nulls(below, data, problems)
         result = merge_files(below, data)
-    return below, _with_standard_paths(result)
+    return below, _with_standard_paths(result), _removed(chain, result)
+
+
+def _removed(chain: Sequence[Map], result: Map) -> dict[str, Span | None]:
+    """The params that null removed, and where."""
+    left = result.get("params")
+    found: dict[str, Span | None] = {}
+    for params in (data.get("params") for data in chain):
+        if isinstance(params, Map):
+            for name, value in params.items():
+                if is_null(value) and not (isinstance(left, Map) and name in left):
+                    found.setdefault(str(name), params.key_spans.get(name))
+    return found
 
 
 def _refuse_nulls(parent: Map, data: Map, problems: Problems) -> None:
@@ -162,8 +179,11 @@ def _validated(data: Map, problems: Problems) -> Document:
         raise SpecError(problems) from None
 
 
-def evaluate_params(params: Mapping[str, Expr], problems: Problems) -> dict[str, Any]:
-    """The values of params, whatever their order; what cannot be computed becomes `UNKNOWN` and a problem."""
+def evaluate_params(params: Mapping[str, Expr], problems: Problems, lost: Collection[str] = ()) -> dict[str, Any]:
+    """The values of params, whatever their order; what cannot be computed becomes `UNKNOWN` and a problem.
+
+    What depends on `lost` ones is `UNKNOWN` and no problem.
+    """
     try:
         needs = {name: sorted(expr.names & params.keys()) for name, expr in params.items()}
         order = list(TopologicalSorter(needs).static_order())
@@ -171,7 +191,7 @@ def evaluate_params(params: Mapping[str, Expr], problems: Problems) -> dict[str,
         circle = list(reversed(error.args[1]))
         problems.add(f"params depend on each other in a circle: {chain(circle)}", params[circle[0]].span)
         return dict.fromkeys(params, UNKNOWN)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict.fromkeys((*lost, *params), UNKNOWN)
     for name in order:
         try:
             values[name] = params[name](values)
@@ -181,6 +201,18 @@ def evaluate_params(params: Mapping[str, Expr], problems: Problems) -> dict[str,
         except Poisoned:
             values[name] = UNKNOWN
     return {name: values[name] for name in params}
+
+
+def _explained(problem: Problem, removed: Mapping[str, Span | None]) -> Problem:
+    """A problem with a name that null removed, with that for a hint."""
+    hint = next((hint for name in removed if problem.message == unknown(name) and (hint := gone(name, removed))), None)
+    return replace(problem, hint=hint) if hint else problem
+
+
+def gone(name: str, removed: Mapping[str, Span | None]) -> str | None:
+    """What is told of a name that null removed."""
+    span = removed.get(name)
+    return f"null removes it at {span}" if span else None
 
 
 def _check_requirements(document: Document, params: Mapping[str, Any], problems: Problems) -> None:

@@ -21,13 +21,23 @@ UNROLLED = "the paths unroll to absurdly many operators"
 
 
 @dataclass(frozen=True, slots=True)
+class Binding:
+    """A name that a loop gives a value, the entry of `of` at `position`; its own position is an entry of nothing."""
+
+    name: str
+    value: Any
+    of: Expr | None
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One operator of a spliced path: its numbered name, the conditions it stands under, names loops give it."""
 
     name: str
     operation: Operation
     conditions: tuple[Expr, ...]
-    bindings: tuple[tuple[str, Any], ...]
+    bindings: tuple[Binding, ...]
 
 
 def scope_at(scope: Mapping[str, Any], signal: Signal) -> dict[str, Any]:
@@ -77,7 +87,8 @@ class Paths:
             return None
         for step, local in steps:
             operation = step.operation
-            op = self._builder.operator(operation, local, where)
+            loops = [(each.name, each.of, each.position) for each in step.bindings]
+            op = self._builder.operator(operation, local, where, loops)
             if operation.operator.joins == joined:
                 why = "needs several inputs, and has one" if joined else "has several inputs"
                 advice = "give its wire `from: [a, b]`" if joined else "join them first: add, multiply or concat"
@@ -114,9 +125,9 @@ class Paths:
                 found.append((step, local))
         return found
 
-    def _bound(self, scope: Mapping[str, Any], bindings: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    def _bound(self, scope: Mapping[str, Any], bindings: tuple[Binding, ...]) -> dict[str, Any]:
         copied(scope)
-        return {**scope, **dict(bindings)}
+        return {**scope, **{each.name: each.value for each in bindings}}
 
     def steps(self, path: Path, scope: Scope, where: str) -> list[Step]:
         """The operators of a path in the order written, switched-off ones included, repeats numbered from 1.
@@ -126,7 +137,7 @@ class Paths:
         known = self._steps.get(id(path))
         if known is not None:
             return known[1]
-        found: list[tuple[Operation, tuple[Expr, ...], tuple[tuple[str, Any], ...]]] = []
+        found: list[tuple[Operation, tuple[Expr, ...], tuple[Binding, ...]]] = []
         self._spliced = path.span
         self._limit = limits.MAX_OPERATORS
         loops = self._splice(path, scope, (), (), found, where, 0)
@@ -144,7 +155,7 @@ class Paths:
         return steps
 
     def _splice(
-        self, path: Path, scope: Scope, conditions: tuple[Expr, ...], bindings: tuple[tuple[str, Any], ...],
+        self, path: Path, scope: Scope, conditions: tuple[Expr, ...], bindings: tuple[Binding, ...],
         found: list[Any], where: str, depth: int,
     ) -> bool:  # fmt: skip
         """Appends the operators of a path to `found`; tells whether a loop, whose length a scope decides, was met."""
@@ -173,9 +184,7 @@ class Paths:
         if self._limit < 0:
             _absurd(UNROLLED, self._spliced, where)
 
-    def _rounds(
-        self, item: Each, scope: Scope, conditions: Sequence[Expr], where: str
-    ) -> list[tuple[tuple[str, Any], ...]]:
+    def _rounds(self, item: Each, scope: Scope, conditions: Sequence[Expr], where: str) -> list[tuple[Binding, ...]]:
         """What a loop binds in each round."""
         try:
             entries = self._builder.evaluate(item.of, scope, where)
@@ -186,10 +195,11 @@ class Paths:
             self._builder.tell(item.of, "each goes over a list", item.of.span, where, hint)
             return []
         self._unroll(len(entries), where)
-        rounds: list[tuple[tuple[str, Any], ...]] = []
+        rounds: list[tuple[Binding, ...]] = []
         for position, entry in enumerate(entries):
-            named = (item.variable, entry)
-            rounds.append((named, (item.position, position)) if item.position else (named,))
+            named = Binding(item.variable, entry, item.of, position)
+            counted = Binding(item.position, position, None, position) if item.position else None
+            rounds.append((named, counted) if counted else (named,))
         return rounds
 
 

@@ -5,33 +5,41 @@ It looks at every definition, used or not, so that one run tells of all such sli
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 
 from archspec.language.fields import place_of
 from archspec.language.items import Each, Item, Operation, Path, Use
+from archspec.language.resolve import Resolved, gone
 from archspec.language.schema import Block, Document, Positions, Wire
+from archspec.language.vocabulary import NO_ADDITION
+from archspec.ops import BY_KEY
 from archspec.syntax.errors import Problems, Span, chain, suggest
-from archspec.syntax.expressions import Expr
+from archspec.syntax.expressions import Expr, suggest_name, unknown
 from archspec.syntax.names import SCOPE_NAMES
 
 
-def check_references(document: Document, problems: Problems) -> bool:
+def check_references(spec: Resolved, problems: Problems) -> bool:
     """Adds a problem for every unknown path, block and name, and for paths that use themselves.
 
     False if a path uses itself, so that the spec cannot be expanded even in part.
     """
+    document, removed = spec.document, spec.removed
     columns = {"repeat", "stride"} | set((document.stages and document.stages.__pydantic_extra__) or {})
     paths = list(_paths(document))
     loops = {name for path, _ in paths for name in _loop_variables(path)}
     known = set(document.params) | columns | SCOPE_NAMES.keys() | loops
     for path, is_shortcut in paths:
-        _check_path(path, document.paths, known, is_shortcut, problems)
-    for name, block in document.blocks.items():
-        _check_form(name, block, problems)
+        _check_path(path, document.paths, known, removed, is_shortcut, problems)
+    for name, block in document.blocks.items() if document.stages else ():
+        _check_form(name, block, document, problems)
         for expr in (block.shared, block.out):
             if expr is not None:
-                _check_names(expr, known, problems)
+                _check_names(expr, known, removed, problems)
+    about = set(document.params) | columns | {"stage", "stages"}
+    for expr in _columns(document):
+        _check_names(expr, about | (expr.names & SCOPE_NAMES.keys()), removed, problems)
     for positions in document.stages.blocks if document.stages else ():
         _check_positions(positions, document, problems)
     if "none" in document.paths:
@@ -40,10 +48,24 @@ def check_references(document: Document, problems: Problems) -> bool:
     return _check_circles(document.paths, problems)
 
 
+def _columns(document: Document) -> list[Expr]:
+    stages = document.stages
+    return [stages.repeat, stages.stride, *(stages.__pydantic_extra__ or {}).values()] if stages else []
+
+
 def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
     """Every path of a spec, and whether it may be the keyword `none`."""
-    found: list[Path | None] = [document.stem, document.head, *document.paths.values()]
-    for block in document.blocks.values():
+    given = list(_unnamed(document))
+    yield from given
+    # Without stages there are no columns, which paths may name that are inherited and not used.
+    named = document.paths if document.stages else used((path for path, _ in given), document.paths)
+    yield from ((path, False) for path in named.values())
+
+
+def _unnamed(document: Document) -> Iterator[tuple[Path, bool]]:
+    """Every path that stands where it is used."""
+    found: list[Path | None] = [document.stem, document.head]
+    for block in document.blocks.values() if document.stages else ():  # without, columns are unknown and blocks unused
         yield block.shortcut, True
         found += [block.pre, block.branch, block.after, *_wire_paths(block.graph)]
     found += document.stages.enter if document.stages else ()
@@ -51,6 +73,17 @@ def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
     found += [document.levels.path if document.levels else None, *_wire_paths(document.graph)]
     found += _wire_paths(document.heads)
     yield from ((path, False) for path in found if path is not None)
+
+
+def used(paths: Iterable[Path], named: Mapping[str, Path]) -> dict[str, Path]:
+    """The named paths that paths use, and those that these use in turn."""
+    queue, found = list(paths), dict[str, Path]()
+    while queue:
+        for item in _items(queue.pop()):
+            if isinstance(item, Use) and item.path in named and item.path not in found:
+                found[item.path] = named[item.path]
+                queue.append(named[item.path])
+    return found
 
 
 def _wire_paths(wires: Mapping[str, Wire] | None) -> list[Path]:
@@ -76,29 +109,34 @@ def _loop_variables(path: Path) -> Iterator[str]:
                 yield item.position
 
 
-def _check_path(path: Path, named: Mapping[str, Path], known: set[str], none: bool, problems: Problems) -> None:
+def _check_path(
+    path: Path, named: Mapping[str, Path], known: set[str], removed: Mapping[str, Span | None], none: bool,
+    problems: Problems,
+) -> None:  # fmt: skip
     for item in _items(path):
         if item.when:
-            _check_names(item.when, known, problems)
+            _check_names(item.when, known, removed, problems)
         if isinstance(item, Operation):
             for written in item.fields.values():
                 if isinstance(written, Expr):
-                    _check_names(written, known, problems)
+                    _check_names(written, known, removed, problems)
         elif isinstance(item, Each):
-            _check_names(item.of, known, problems)
+            _check_names(item.of, known, removed, problems)
         elif item.path not in named and not (none and item.path == "none" and len(path.items) == 1):
-            problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=_path_hint(item.path, named))
+            problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=_path_hint(item.path, named, none))
 
 
-def _path_hint(name: str, named: Mapping[str, Path]) -> str | None:
+def _path_hint(name: str, named: Mapping[str, Path], none: bool) -> str | None:
     if name == "none":
-        return "`none` stands only alone, as a block's shortcut; an empty path is `identity`"
-    return suggest(name, named)
+        return NO_ADDITION
+    if name in BY_KEY:
+        return f"that is an operator: write `[{name}]`, or name a path that has it, under `paths`"
+    return suggest(name, [*named, "none"] if none else named)
 
 
-def _check_names(expr: Expr, known: set[str], problems: Problems) -> None:
+def _check_names(expr: Expr, known: set[str], removed: Mapping[str, Span | None], problems: Problems) -> None:
     for name in sorted(expr.names - known):
-        problems.add(f"unknown name '{name}'", _where(expr, name), hint=suggest(name, known))
+        problems.add(unknown(name), _where(expr, name), hint=gone(name, removed) or suggest_name(name, known))
 
 
 def _where(expr: Expr, name: str) -> Span | None:
@@ -111,14 +149,17 @@ def _where(expr: Expr, name: str) -> Span | None:
     return expr.span
 
 
-def _check_form(name: str, block: Block, problems: Problems) -> None:
+def _check_form(name: str, block: Block, document: Document, problems: Problems) -> None:
     residual = block.model_fields_set & {"pre", "branch", "shared", "shortcut"}
     if block.graph is not None and residual:
         both = f"`graph` and `{min(residual)}`"
         hint = "keep one form; null removes a field inherited"
         problems.add(f"block '{name}' has both {both}", block.span, hint=hint)
     elif block.graph is None and block.branch is None:
-        problems.add(f"block '{name}' has no branch", block.span, hint="give it `branch: [...]`, or a `graph`")
+        meant = get_close_matches(name, [other for other in document.blocks if other != name][:500], n=1, cutoff=0.7)
+        hint = "give it `branch: [...]`, or a `graph`"
+        hint = f"did you mean the block '{meant[0]}'? Else {hint}" if meant else hint
+        problems.add(f"block '{name}' has no branch", block.span, hint=hint)
 
 
 def _check_positions(positions: Positions, document: Document, problems: Problems) -> None:
