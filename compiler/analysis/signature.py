@@ -86,7 +86,7 @@ def _known_mark(op: Operator) -> bytes:
 def operator_text(op: Operator) -> str:
     """An operator with the values that differ from its defaults, as `conv(kernel=3, out=16, stride=2)`."""
     fields = dict(op.written())
-    if "padding" in fields and fields["padding"] == _default_padding(op):
+    if "padding" in fields and fields["padding"] == default_padding(op):
         del fields["padding"]
     return f"{op.key}({', '.join(f'{name}={_text(fields[name])}' for name in sorted(fields))})"
 
@@ -100,7 +100,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else show(value)
 
 
-def _default_padding(op: Operator) -> int | list[int] | None:
+def default_padding(op: Operator) -> int | list[int] | None:
     """The padding an operator has where none is written."""
     kernel, dilation = getattr(op, "kernel", None), getattr(op, "dilation", 1)
     if kernel is None:

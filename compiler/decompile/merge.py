@@ -1,0 +1,104 @@
+"""Sequences of operators that differ little as one sequence, of which some operators are there only sometimes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from archspec.compiler.decompile.cells import Cell
+from archspec.compiler.decompile.kinds import Kind, kinds
+from archspec.graph import Node
+
+_OPTIONAL = 3
+"""So many operators of a sequence may be there only sometimes; a shortcut's all may."""
+
+
+@dataclass(eq=False)
+class Chain:
+    """A sequence of kinds of operators, and what stands at each place of it in each of its cells."""
+
+    wire: str
+    kinds: tuple[Kind, ...]
+    members: list[tuple[Cell, list[Node | None]]] = field(default_factory=list)
+
+
+def chains(wire: str, cells: Sequence[tuple[Cell, list[Node]]], any_number: bool) -> dict[int, Chain]:
+    """The sequences on a wire, merged into as few as seems fit; by the `id` of the cell.
+
+    Layers are there always: only what stands around them may be optional. With `any_number`, all of it may.
+    """
+    counts = Counter(kinds(nodes) for _, nodes in cells)
+    merged: list[tuple[tuple[Kind, ...], list[tuple[Kind, ...]]]] = []
+    for variant, _ in sorted(counts.items(), key=lambda item: -item[1]):
+        for i, (sequence, variants) in enumerate(merged):
+            longer = supersequence(sequence, variant)
+            optional = len(longer) - min(_always(longer, [*variants, variant]), len(longer))
+            if any_number or (optional <= _OPTIONAL and _layers(sequence) == _layers(variant)):
+                merged[i] = (longer, [*variants, variant])
+                break
+        else:
+            merged.append((variant, [variant]))
+    found: dict[tuple[Kind, ...], tuple[Chain, list[int]]] = {}
+    for sequence, variants in merged:
+        chain = Chain(wire, sequence)
+        for variant in variants:
+            found[variant] = chain, _places(variant, sequence)
+    by_cell: dict[int, Chain] = {}
+    for cell, nodes in cells:
+        chain, places = found[kinds(nodes)]
+        row: list[Node | None] = [None] * len(chain.kinds)
+        for place, node in zip(places, nodes, strict=True):
+            row[place] = node
+        chain.members.append((cell, row))
+        by_cell[id(cell)] = chain
+    return by_cell
+
+
+def _layers(sequence: Sequence[Kind]) -> list[Kind]:
+    return [kind for kind in sequence if kind[0] in ("conv", "linear", "conv_transpose")]  # type: ignore[index]
+
+
+def _always(sequence: Sequence[Kind], variants: Sequence[Sequence[Kind]]) -> int:
+    """How many places of a sequence all of its variants fill."""
+    filled = Counter(place for variant in variants for place in _places(variant, sequence))
+    return sum(count == len(variants) for count in filled.values())
+
+
+def _places(variant: Sequence[Kind], sequence: Sequence[Kind]) -> list[int]:
+    """Where in a sequence the operators of one of its variants stand: as far to the end as can be."""
+    places = []
+    place = len(sequence)
+    for kind in reversed(variant):
+        place -= 1
+        while sequence[place] != kind:
+            place -= 1
+        places.append(place)
+    return places[::-1]
+
+
+def supersequence(one: Sequence[Kind], other: Sequence[Kind]) -> tuple[Kind, ...]:
+    """A shortest sequence that holds both in their order."""
+    if one == other:
+        return tuple(one)
+    lengths = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]
+    for i in range(len(one) - 1, -1, -1):
+        for j in range(len(other) - 1, -1, -1):
+            lengths[i][j] = (
+                lengths[i + 1][j + 1] + 1 if one[i] == other[j] else max(lengths[i + 1][j], lengths[i][j + 1])
+            )
+    found = []
+    i = j = 0
+    while i < len(one) and j < len(other):
+        if one[i] == other[j]:
+            found.append(one[i])
+            i, j = i + 1, j + 1
+        elif lengths[i + 1][j] >= lengths[i][j + 1]:
+            found.append(one[i])
+            i += 1
+        else:
+            found.append(other[j])
+            j += 1
+    return (*found, *one[i:], *other[j:])
+
+
