@@ -42,6 +42,16 @@ class Cell:
     count: int = 0
 
     @property
+    def address(self) -> str:
+        return f"stage{self.stage}.{self.index}"
+
+    @property
+    def begin(self) -> str:
+        """The signal that enters the block, after the stage's `enter`."""
+        first = self.pre or self.wires.get("opening") or (self.wires["branch"] if self.form == PLAIN else [])
+        return first[0].inputs[0] if first else self.entry.name
+
+    @property
     def last(self) -> Node:
         """What gives the signal after the cell."""
         return self.after[-1] if self.after else self.exit

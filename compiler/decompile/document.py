@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archspec.compiler.decompile import facts
+from archspec.compiler.decompile import beyond, facts
 from archspec.compiler.decompile.cells import PLAIN, RESIDUAL, Cell
+from archspec.compiler.decompile.drops import stochastic_depth
 from archspec.compiler.decompile.gaps import Row
+from archspec.compiler.decompile.lifted import Long
 from archspec.compiler.decompile.merge import Chain, chains
+from archspec.compiler.decompile.options import option
 from archspec.compiler.decompile.paths import Path, path, plain_path
 from archspec.compiler.decompile.stages import Border, Definition, Stage, definitions, stages
 from archspec.compiler.decompile.table import Table
+from archspec.compiler.decompile.wires import wire
 from archspec.graph import Node
-
-OPTIONS: dict[str, Path] = {
-    "A": [
-        {"subsample": {"stride": "stride", "when": "downsampled"}},
-        {"pad_channels": {"out": "out", "when": "channels != out"}},
-    ],
-    "B": [{"conv": {"out": "out", "kernel": 1, "stride": "stride", "when": "changed"}}, {"bn": {"when": "changed"}}],
-    "C": [{"conv": {"out": "out", "kernel": 1, "stride": "stride"}}, "bn"],
-}
-"""The predefined shortcuts."""
-
 
 class Writer:
     """One way to write a row of blocks as stages."""
 
-    def __init__(self, row: Row, border: Border) -> None:
-        self.row = row
+    def __init__(self, row: Row, border: Border, longs: Sequence[Long], known: Mapping[str, Node]) -> None:
+        self.row, self.known = row, known
+        self.dropped = stochastic_depth(row.cells)
         self.by_cell = definitions(row.cells)
         self.stages = stages(row.cells, self.by_cell, border)
         self.table = Table([len(stage.cells) for stage in self.stages])
+        self.beyond = beyond.sections(longs, self.stages, known)
+        """The sections `levels` and `skips`; None if they cannot say what is to be said."""
         self.used = list(dict.fromkeys(self.by_cell[id(cell)] for cell in row.cells))
-        self.paths: dict[int, Path] = {}
+        self.paths: dict[int, Path | str] = {}
         """What is written of each chain, by its `id`."""
 
-    def document(self) -> dict[str, Any]:
-        """The sections from stem to head."""
+    def document(self) -> dict[str, Any] | None:
+        """The sections from stem to head; None if this way says it wrong."""
+        if self.beyond is None:
+            return None
         blocks = self._blocks()
         enter, named = self._enter()
         counts = self.table.counts
@@ -52,14 +50,15 @@ class Writer:
             table["repeat"] = counts[0]
         table["blocks"] = self._choice()
         sections: dict[str, Any] = {"stem": plain_path(self.row.stem), "stages": table, "blocks": blocks}
-        sections["paths"] = named
+        sections |= {"paths": named, **(self.beyond or {}), **self.dropped}
         sections["head"] = plain_path(self.row.head)
         return {name: value for name, value in sections.items() if value}
 
-    def _written(self, chain: Chain, name: str) -> Path:
+    def _written(self, chain: Chain, name: str) -> Path | str:
         if id(chain) not in self.paths:
             rows = [(self._facts(cell, name), nodes) for cell, nodes in chain.members]
-            self.paths[id(chain)] = path(rows, self.table) if chain.kinds else []
+            named = option(rows) if chain.kinds and "out" in rows[0][0] else None
+            self.paths[id(chain)] = named or (path(rows, self.table) if chain.kinds else [])
         return self.paths[id(chain)]
 
     def _facts(self, cell: Cell, name: str) -> facts.Facts:
@@ -92,13 +91,12 @@ class Writer:
                 block["shared"] = shared
         if definition.form == RESIDUAL:
             block["branch"] = written["branch"]
-            option = next((name for name, data in OPTIONS.items() if data == written["shortcut"]), written["shortcut"])
-            if option:
-                block["shortcut"] = option
+            if written["shortcut"] not in ([], "identity"):
+                block["shortcut"] = written["shortcut"]
         elif definition.form == PLAIN:
             block["branch"], block["shortcut"] = written["branch"], "none"
         else:
-            block["graph"] = {name: _wire(written[name], sources) for name, sources in definition.form}  # type: ignore[attr-defined]
+            block["graph"] = {name: wire(written[name], list(sources)) for name, sources in definition.form}  # type: ignore[attr-defined]
         if written["after"]:
             block["after"] = written["after"]
         return block
@@ -134,22 +132,13 @@ class Writer:
             chain = found[id(cell)]
             if id(chain) not in names:
                 names[id(chain)] = name = f"transition{len(names) + 1}" if names else "transition"
-                rows = [({**facts.entering(each, len(self.stages)), "channels": _before(each)}, nodes)
-                        for each, nodes in chain.members]
+                rows = [
+                    (facts.entering(each, len(self.stages), self.known[each.enter[0].inputs[0]]), nodes)
+                    for each, nodes in chain.members
+                ]  # fmt: skip
                 paths[name] = path(rows, self.table)
         column = [names[id(found[id(cell)])] if cell.enter else None for cell in (s.cells[0] for s in self.stages)]
         return (column if len(column) > 1 else column[0]), paths
-
-
-def _before(cell: Cell) -> int | None:
-    return None
-
-
-def _wire(path: Path, sources: Sequence[str]) -> Any:
-    if list(sources) == ["input"] and path:
-        return path
-    shown = sources[0] if len(sources) == 1 else list(sources)
-    return {"from": shown, "ops": path} if path else {"from": shown}
 
 
 def _name(used: Sequence[Definition], found: Sequence[Stage]) -> None:

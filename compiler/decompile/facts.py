@@ -41,20 +41,23 @@ _CHANGES: tuple[tuple[str, Callable[[Facts], bool]], ...] = (
 )  # fmt: skip
 
 
+_STAGES = tuple(pair for pair in _PLACES if "st " not in f"{pair[0]} " and "index" not in pair[0])
+"""Those that can be stated outside of blocks."""
+
+
 def conditions(at: Facts) -> Iterator[tuple[str, Callable[[Facts], bool]]]:
     """The conditions that a place can state, simple ones first, those on the change of shape before all."""
     if "out" in at:
-        yield from _CHANGES
+        yield from (pair for pair in _CHANGES if "stage" in at or "stage" not in pair[0])
     if "index" in at:
         yield from _PLACES
-    else:
-        yield from ((text, holds) for text, holds in _PLACES if text.startswith("stage") and "st " not in f"{text} ")
+    elif "stage" in at:
+        yield from _STAGES
 
 
-def entering(cell: Cell, stages: int) -> Facts:
+def entering(cell: Cell, stages: int, before: Node) -> Facts:
     """On entering the stage of a cell, its first."""
-    assert cell.enter
-    return {"stage": cell.stage, "stages": stages, "channels": None}
+    return {"stage": cell.stage, "stages": stages, "channels": before.shape[0]}
 
 
 def on_wire(cell: Cell, stage: Stage, stages: int, start: Node) -> Facts:
@@ -69,8 +72,11 @@ def on_wire(cell: Cell, stage: Stage, stages: int, start: Node) -> Facts:
 
 def on_shortcut(cell: Cell, stage: Stage, stages: int) -> Facts:
     """On the shortcut of a block in residual form."""
-    at = dict(on_wire(cell, stage, stages, cell.entry))
-    stride = stride_between(cell.entry, cell.exit)
-    at["stride"], at["out"] = stride, cell.exit.shape[0]
-    at["downsampled"] = stride is None or (max(stride) if isinstance(stride, list) else stride) > 1
-    return at
+    return {**on_wire(cell, stage, stages, cell.entry), **between(cell.entry, cell.exit)}
+
+
+def between(start: Node, end: Node) -> Facts:
+    """On a shortcut from one signal to another."""
+    stride = stride_between(start, end)
+    downsampled = stride is None or (max(stride) if isinstance(stride, list) else stride) > 1
+    return {"channels": start.shape[0], "out": end.shape[0], "stride": stride, "downsampled": downsampled}

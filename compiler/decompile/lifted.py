@@ -1,16 +1,11 @@
-"""Shortcuts past whole blocks, taken off the graph so that its spine shows, and written as levels or skips."""
+"""Shortcuts past whole blocks, taken off the graph so that its spine shows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from archspec.compiler.decompile.kinds import numbers
-from archspec.compiler.decompile.stages import Stage, stride_between
 from archspec.graph import Node
-from archspec.topologies import STANDARD
-from archspec.topologies.levels import level_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +51,3 @@ def lifted(entry: Node, nodes: Sequence[Node]) -> tuple[list[Node], list[Long]]:
             gone.update(step.name for step in on_way)
             found.append(Long(source, tuple(on_way[::-1]), node.name))
     return [kept.get(node.name, node) for node in nodes if node.name not in gone], found
-
-
-def written(
-    longs: Sequence[Long], stages: Sequence[Stage], begins: Mapping[str, str], ends: Mapping[str, str],
-    known: Mapping[str, Node],
-) -> dict[str, Any] | None:  # fmt: skip
-    """The sections `levels` and `skips` of these shortcuts; None where one joins no block's addition."""
-    if not longs:
-        return {}
-    addresses = [cell.address for stage in stages for cell in stage.cells]
-    pairs = {}
-    for long in longs:
-        if long.target not in ends:
-            return None
-        pairs.setdefault((long.source, ends[long.target]), []).append(long)
-    return _levels(longs, stages, begins, ends, known) or _skips(longs, addresses, begins, ends, known)

@@ -47,12 +47,21 @@ def chains(wire: str, cells: Sequence[tuple[Cell, list[Node]]], any_number: bool
     by_cell: dict[int, Chain] = {}
     for cell, nodes in cells:
         chain, places = found[kinds(nodes)]
-        row: list[Node | None] = [None] * len(chain.kinds)
-        for place, node in zip(places, nodes, strict=True):
-            row[place] = node
-        chain.members.append((cell, row))
+        chain.members.append((cell, _row(nodes, places, len(chain.kinds))))
         by_cell[id(cell)] = chain
     return by_cell
+
+
+def placed(nodes: Sequence[Node], sequence: Sequence[Kind]) -> list[Node | None]:
+    """Operators at their places in a sequence that holds their kinds."""
+    return _row(nodes, _places(kinds(nodes), sequence), len(sequence))
+
+
+def _row(nodes: Sequence[Node], places: Sequence[int], length: int) -> list[Node | None]:
+    row: list[Node | None] = [None] * length
+    for place, node in zip(places, nodes, strict=True):
+        row[place] = node
+    return row
 
 
 def _layers(sequence: Sequence[Kind]) -> list[Kind]:

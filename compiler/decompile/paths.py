@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -33,8 +33,8 @@ def path(rows: Sequence[tuple[Facts, Sequence[Node | None]]], table: Table) -> P
     for place in range(len(rows[0][1])):
         column = [(at, nodes[place]) for at, nodes in rows]
         there = [(at, node) for at, node in column if node is not None]
-        when = _condition([(at, node is not None) for at, node in column], there[0][1], before, table)
         written = _fields(there, known if len(there) == len(rows) else [], table)
+        when = _condition([(at, node is not None) for at, node in column], there[0][1], written, before, table)
         if when is not None:
             written["when"] = when
         items.append(_item(there[0][1].op.key, written))
@@ -42,22 +42,19 @@ def path(rows: Sequence[tuple[Facts, Sequence[Node | None]]], table: Table) -> P
     return items
 
 
-def _condition(wanted: Sequence[tuple[Facts, bool]], node: Node, before: str | None, table: Table) -> str | None:
+def _condition(
+    wanted: Sequence[tuple[Facts, bool]], node: Node, written: Collection[str], before: str | None, table: Table
+) -> str | None:
     """What holds exactly where an operator is; None if it always is."""
     if all(there for _, there in wanted):
         return None
     found = [text for text, holds in conditions(wanted[0][0]) if all(holds(at) == there for at, there in wanted)]
     if not found:
         return table.condition(wanted, f"has_{node.op.key}")
-    numbers_of = numbers(node.op)
-    if before in found:
-        preferred = before
-    elif "out" not in numbers_of and ("stride" in numbers_of or node.op.role == "pool"):
-        preferred = "downsampled"
-    elif "out" in numbers_of and numbers_of.get("stride", 1) == 1:
-        preferred = "channels != out"
-    else:
-        preferred = "changed"
+    strides, widens = "stride" in written or node.op.role == "pool", "out" in written
+    if before in found and not strides and not widens:
+        return before
+    preferred = "channels != out" if widens and not strides else "downsampled" if strides and not widens else "changed"
     return preferred if preferred in found else found[0]
 
 

@@ -41,6 +41,9 @@ class Table:
     def number(self, field: str, wanted: Sequence[tuple[Facts, Any]], known: Sequence[tuple[Sequence[Any], str]]) -> Any:
         """An expression with the wanted value at each place; `known` are expressions of the same places' values."""
         values = [value for _, value in wanted]
+        if field in ("out", "stride") and "out" in wanted[0][0] and any(value != 1 for value in values):
+            if all(at[field] == value for at, value in wanted):  # on a shortcut, what it is to reach
+                return field
         if all(value == values[0] and type(value) is type(values[0]) for value in values):
             return values[0]
         told = next((text for others, text in known if list(others) == values), None)

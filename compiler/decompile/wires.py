@@ -1,0 +1,61 @@
+"""A whole graph in the graph form: a wire for every sequence of operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.compiler.decompile.kinds import is_light
+from archspec.compiler.decompile.paths import Path, plain_path
+from archspec.graph import Graph, Node
+
+
+def in_sequence(graph: Graph) -> dict[str, Any] | None:
+    """Stem and head of a graph without ways side by side; None for another."""
+    nodes = list(graph)[1:]
+    if list(graph.outputs) != ["output"] or len(nodes) == 0:
+        return None
+    before = graph.input.name
+    for node in nodes:
+        if node.inputs != (before,):
+            return None
+        before = node.name
+    if graph.outputs["output"] != before:
+        return None
+    layers = [i for i, node in enumerate(nodes) if node.op.role == "weight" and len(node.shape) > 1]
+    end = layers[-1] + 1 if layers else 0
+    while end < len(nodes) and is_light(nodes[end]):
+        end += 1
+    sections = {"stem": plain_path(nodes[:end]), "head": plain_path(nodes[end:])}
+    return {name: path for name, path in sections.items() if path}
+
+
+def in_wires(graph: Graph) -> dict[str, Any]:
+    """The graph form: a wire ends where several read it, where an operator joins it with others, and at an output."""
+    given = set(graph.outputs.values())
+    ends: dict[str, list[Node]] = {}
+    for node in list(graph)[1:]:
+        source = node.inputs[0]
+        goes_on = len(node.inputs) == 1 and source in ends and source not in given and len(graph.users[source]) == 1
+        sequence = ends.pop(source) if goes_on else []
+        sequence.append(node)
+        ends[node.name] = sequence
+    single = list(graph.outputs) == ["output"]
+    names = {graph.input.name: "input"}
+    for name in ends:
+        names[name] = "output" if single and name in given else f"wire{len(names)}"
+    wires: dict[str, Any] = {}
+    for name, sequence in ends.items():
+        wires[names[name]] = wire(plain_path(sequence), [names[source] for source in sequence[0].inputs])
+    if single and graph.outputs["output"] == graph.input.name:
+        wires["output"] = "input"
+    if single:
+        return {"graph": wires}
+    return {"graph": wires, "outputs": {label: names[name] for label, name in graph.outputs.items()}}
+
+
+def wire(path: Path, sources: list[str]) -> Any:
+    """A wire as a spec writes it: a path alone starts from the input."""
+    if sources == ["input"] and path:
+        return path
+    shown: Any = sources[0] if len(sources) == 1 else sources
+    return {"from": shown, "ops": path} if path else {"from": shown}
