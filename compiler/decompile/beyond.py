@@ -13,7 +13,7 @@ from archspec.compiler.decompile.merge import placed, supersequence
 from archspec.compiler.decompile.options import option
 from archspec.compiler.decompile.paths import path
 from archspec.compiler.decompile.stages import Stage
-from archspec.compiler.decompile.table import Table
+from archspec.compiler.decompile.table import Table, Unsaid
 from archspec.graph import Node
 from archspec.topologies import STANDARD
 from archspec.topologies.levels import LevelSpan, level_spans
@@ -77,9 +77,10 @@ def _path(longs: Sequence[Long], known: Mapping[str, Node]) -> Any:
     named = option(rows)
     if named is not None:
         return named
-    table = Table([1])
-    made = path(rows, table)
-    return None if table.columns or table.strided else made
+    try:
+        return path(rows, Table([]))
+    except Unsaid:
+        return None
 
 
 def _skips(

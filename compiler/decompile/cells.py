@@ -5,6 +5,7 @@ Two cells of one form, `Cell.form`, differ only by what stands on their wires.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -112,12 +113,13 @@ def _shortcut(part: Part, strands: dict[str, _Strand]) -> int | None:
     if closing.nodes[0].op.key != "add" or len(closing.sources) != 2:
         return None
     weights = []
+    reads = Counter(source for strand in strands.values() for source in strand.sources)
     for name in closing.sources:
         way = strands.get(name)
         if way is None:
             weights.append((name != part.entry.name, 0, 0))
         else:
-            other = way.sources != [part.entry.name]
+            other = way.sources != [part.entry.name] or reads[name] > 1
             weights.append((other, sum(node.op.role == "weight" for node in way.nodes), len(way.nodes)))
     if weights[0] == weights[1] and not weights[0][2]:  # the signal and itself, or both from elsewhere
         return None

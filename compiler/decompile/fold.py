@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from archspec.compiler.decompile.spine import needed, spine
 from archspec.compiler.decompile.stages import Border
 from archspec.compiler.decompile.wires import in_sequence, in_wires
 from archspec.compiler.expand import expand
-from archspec.graph import Graph, Node
+from archspec.graph import Graph
+from archspec.language.schema import Init
 from archspec.language.spec import Spec, from_data
-from archspec.syntax.errors import SpecError
+from archspec.syntax.errors import Problem, SpecError
 from archspec.syntax.writer import yaml_text
 from archspec.topologies import STANDARD
+
+Document = dict[str, Any]
 
 _WAYS: tuple[tuple[Side, Border], ...] = (
     ("pre", "shape"), ("after", "shape"), ("pre", "size"), ("after", "size"),
@@ -28,53 +31,62 @@ _WAYS: tuple[tuple[Side, Border], ...] = (
 
 
 def fold(graph: Graph) -> Spec:
-    """A spec whose expansion computes what the graph does: equal signatures, proven here.
+    """A spec whose expansion computes what the graph does: one of equal signature, which is proven here.
 
-    Names and scopes of the graph are not read, only operators and wiring. Repeated blocks become stages, what fits no
-    rule the graph form: a wire for every sequence of operators. Linear in operators and operands.
+    Only operators and wiring are read, no names and no blocks. What repeats becomes stages of blocks, what fits no rule
+    the graph form, with a wire for every sequence of operators. Linear in operators and operands.
 
-    Raises `ValueError` for what no spec can say: an operator that the language has no word for, operators that no
-    output needs, and a graph larger than the limits of the language.
+    Raises `TypeError` for anything but a graph, `SpecError` for what no spec can say: an operator that the language
+    has no word for, operators that no output needs, a graph beyond the limits of the language.
     """
+    if not isinstance(graph, Graph):
+        raise TypeError("fold takes a graph: archspec.fold(archspec.expand(...))")
     _check(graph)
     wanted = signature(graph)
-    documents = sorted(_staged(graph), key=lambda document: len(yaml_text(document)))
-    for document in (*documents, {**_opening(graph), **(in_sequence(graph) or in_wires(graph))}):
-        spec = _proven(document, graph, wanted)
-        if spec is not None:
+    opening = _opening(graph)
+    for sections in sorted(_staged(graph), key=lambda sections: len(yaml_text(sections))):
+        try:
+            spec, found = _expanded({**opening, **sections}, graph.name)
+        except SpecError:  # a rule that does not hold everywhere; the next way says less by rules
+            continue
+        if found == wanted:
             return spec
-    raise ValueError(f"{graph.name} cannot be said in the language, even operator by operator")
+    spec, found = _expanded({**opening, **(in_sequence(graph) or in_wires(graph))}, graph.name)
+    assert found == wanted, "the graph form says every graph"
+    return spec
+
+
+def _expanded(document: Document, name: str) -> tuple[Spec, str]:
+    """The spec of a document, and the signature of what it says. Raises `SpecError`."""
+    spec = from_data(document, name, Path.cwd(), trust=True, rules=STANDARD)
+    return spec, signature(expand(spec))
 
 
 def _check(graph: Graph) -> None:
-    """Raises `ValueError` for a graph that no spec says."""
+    """Raises `SpecError` for a graph that no spec says."""
     foreign = next((node for node in list(graph)[1:] if not is_known(node.op)), None)
     if foreign is not None:
-        raise ValueError(f"{foreign.name}: the language has no operator '{foreign.op.key}', so no spec can say this graph")
-    idle = len(graph) - len(needed(graph.nodes, graph.outputs.values()) | {graph.input.name})
+        message = f"the language has no operator '{foreign.op.key}', so no spec can say this network"
+        raise SpecError([Problem(message, where=foreign.name)])
+    read = needed(graph.nodes, graph.outputs.values()) | {graph.input.name}
+    idle = [name for name in graph.nodes if name not in read]
     if idle:
-        raise ValueError(f"{graph.name}: {idle} operators lead to no output, which no spec may say")
+        raise SpecError([Problem(f"no output needs this ({len(idle)} operators lead nowhere)", where=idle[0])])
 
 
-def _proven(document: dict[str, Any], graph: Graph, wanted: str) -> Spec | None:
-    try:
-        spec = from_data(document, graph.name, Path.cwd(), trust=True, rules=STANDARD)
-        found = signature(expand(spec))
-    except SpecError as error:
-        import os
-        if os.environ.get("FOLD_DEBUG"): print(yaml_text(document), error)
-        return None
-    import os
-    if found != wanted and os.environ.get("FOLD_DEBUG"): print("DIFFERENT", yaml_text(document))
-    return spec if found == wanted else None
-
-
-def _opening(graph: Graph) -> dict[str, Any]:
+def _opening(graph: Graph) -> Document:
     channels, *size = graph.input.shape
-    return {"archspec": 1, "name": graph.name, "input": {"channels": channels, "size": size}}
+    opening: Document = {"archspec": 1, "name": graph.name, "input": {"channels": channels, "size": size}}
+    filling, usual = graph.init.model_dump(), Init().model_dump()
+    changed = {
+        kind: {name: value for name, value in own.items() if value != usual[kind][name]}
+        for kind, own in filling.items() if own != usual[kind]
+    }  # fmt: skip
+    return {**opening, "init": changed} if changed else opening
 
 
-def _staged(graph: Graph) -> Iterator[dict[str, Any]]:
+def _staged(graph: Graph) -> Iterator[Document]:
+    """The graph as stem, stages and head, in each way that differs from those before."""
     if list(graph.outputs) != ["output"] or graph.outputs["output"] != next(reversed(graph.nodes)):
         return
     nodes, longs = lifted(graph.input, list(graph)[1:])
@@ -82,7 +94,9 @@ def _staged(graph: Graph) -> Iterator[dict[str, Any]]:
     if found is None:
         return
     known = {node.name: node for node in (graph.input, *nodes)}
+    ways: list[Document] = []
     for side, border in _WAYS:
         sections = Writer(assigned(found, side), border, longs, known).document()
-        if sections is not None:
-            yield {**_opening(graph), **sections}
+        if sections is not None and sections not in ways:
+            ways.append(sections)
+            yield sections

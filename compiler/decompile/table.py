@@ -12,6 +12,10 @@ _NAMES = {"out": ("width", "inner", "outer")}
 _FACTORS = (2, 3, 4, 6, 8, 16, 32, 64)
 
 
+class Unsaid(Exception):
+    """Numbers that differ where no column is known."""
+
+
 class Table:
     """The columns of the stages, made as they are needed."""
 
@@ -47,7 +51,10 @@ class Table:
         if all(value == values[0] and type(value) is type(values[0]) for value in values):
             return values[0]
         told = next((text for others, text in known if list(others) == values), None)
-        return told or self._told(wanted) or self._by_stage(field, wanted) or self._by_block(field, wanted)
+        told = told or self._told(wanted)
+        if told is None and "stage" not in wanted[0][0]:
+            raise Unsaid
+        return told or self._by_stage(field, wanted) or self._by_block(field, wanted)
 
     def _told(self, wanted: Sequence[tuple[Facts, Any]]) -> str | None:
         """What every place knows without a column."""
