@@ -9,7 +9,7 @@ from archspec.compiler.decompile.cells import Cell
 from archspec.compiler.decompile.facts import Facts, between
 from archspec.compiler.decompile.lifted import Long
 from archspec.compiler.decompile.kinds import kinds
-from archspec.compiler.decompile.merge import placed, supersequence
+from archspec.compiler.decompile.merge import merged, placed
 from archspec.compiler.decompile.options import option
 from archspec.compiler.decompile.paths import path
 from archspec.compiler.decompile.stages import Stage
@@ -68,9 +68,9 @@ def _spans(counts: Sequence[int]) -> Iterator[tuple[int, int, list[LevelSpan]]]:
 def _path(longs: Sequence[Long], known: Mapping[str, Node]) -> Any:
     """One path for several shortcuts; None where none can be said without columns."""
     rows: list[tuple[Facts, Sequence[Node | None]]] = []
-    sequence: tuple[Any, ...] = ()
-    for variant in dict.fromkeys(kinds(long.nodes) for long in longs):
-        sequence = supersequence(sequence, variant)
+    sequence = merged(list(dict.fromkeys(kinds(long.nodes) for long in longs)))
+    if sequence is None:
+        return None
     for long in longs:
         at = between(known[long.source], known[long.target])
         rows.append((at, placed(long.nodes, sequence)))

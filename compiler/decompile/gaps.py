@@ -58,9 +58,11 @@ def assigned(found: Layout, side: Side) -> Row:
 
 
 def _common(gaps: Sequence[Sequence[Node]]) -> int:
-    """How many operators, none of them a layer, begin every gap alike."""
+    """How many operators begin every gap alike; of a single gap, those that are no layer."""
     shortest = min(gaps, key=len)
-    length = next((i for i, node in enumerate(shortest) if not is_light(node)), len(shortest))
+    length = len(shortest)
+    if len(gaps) == 1:
+        length = next((i for i, node in enumerate(shortest) if not is_light(node)), length)
     begin = kinds(shortest[:length])
     for gap in gaps:
         while kinds(gap[:length]) != begin[:length]:

@@ -40,10 +40,10 @@ def _around_regions(parts: Sequence[Part]) -> Found:
     """Blocks are the parts with ways side by side; those that only multiply are gates within blocks, if others are."""
     closings = {part.exit.op.key for part in parts if not part.single}
     blocks = closings - {"multiply"} or closings
-    pieces: list[Cell | Part] = []
-    for part in _grown(parts, blocks):
-        pieces.append(cell(part) if not part.single and part.exit.op.key in blocks else part)
-    pieces = _with_plain(pieces)
+    found_as_is = _pieces(parts, blocks)
+    pieces = _with_plain(found_as_is)
+    if len(pieces) == len(found_as_is):  # no blocks without an addition: then layers may open blocks
+        pieces = _pieces(_grown(parts, blocks), blocks)
     stem: list[Node] = []
     found: list[tuple[Cell, list[Node]]] = []
     for piece in pieces:
@@ -56,7 +56,11 @@ def _around_regions(parts: Sequence[Part]) -> Found:
     return stem, found
 
 
-def _grown(parts: Sequence[Part], blocks: set[str]) -> list[Part]:
+def _pieces(parts: Sequence[Part], blocks: set[str]) -> list[Cell | Part]:
+    return [cell(part) if not part.single and part.exit.op.key in blocks else part for part in parts]
+
+
+def _grown(parts: Sequence[Part], blocks: set[str]) -> Sequence[Part]:
     """Layers that stand before most of the parts with ways side by side become parts of these."""
     gaps: list[list[Part]] = [[]]
     regions: list[Part] = []
@@ -69,7 +73,7 @@ def _grown(parts: Sequence[Part], blocks: set[str]) -> list[Part]:
     leads = Counter(lead for gap in gaps[:-1] if (lead := _lead(gap)))
     common, count = leads.most_common(1)[0] if leads else ((), 0)
     if not common or count < 2 or 2 * count < len(regions):
-        return list(parts)
+        return parts
     grown: list[Part] = []
     for gap, region in zip(gaps, regions, strict=False):
         if _lead(gap) == common:

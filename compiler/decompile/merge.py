@@ -12,6 +12,9 @@ from archspec.graph import Node
 
 _OPTIONAL = 3
 """So many operators of a sequence may be there only sometimes; a shortcut's all may."""
+_VARIANTS = 50
+_CELLS = 20_000
+"""Bounds of what is tried: kinds of sequences to merge with, and cells of the table that merges two."""
 
 
 @dataclass(eq=False)
@@ -29,49 +32,55 @@ def chains(wire: str, cells: Sequence[tuple[Cell, list[Node]]], any_number: bool
     Layers are there always: only what stands around them may be optional. With `any_number`, all of it may.
     """
     counts = Counter(kinds(nodes) for _, nodes in cells)
-    merged: list[tuple[tuple[Kind, ...], list[tuple[Kind, ...]]]] = []
+    groups: list[list[tuple[Kind, ...]]] = []
     for variant, _ in sorted(counts.items(), key=lambda item: -item[1]):
-        for i, (sequence, variants) in enumerate(merged):
-            longer = supersequence(sequence, variant)
-            optional = len(longer) - min(_always(longer, [*variants, variant]), len(longer))
-            if any_number or (optional <= _OPTIONAL and _layers(sequence) == _layers(variant)):
-                merged[i] = (longer, [*variants, variant])
+        for i, variants in enumerate(groups[:_VARIANTS]):
+            if _mergeable([*variants, variant], any_number):
+                groups[i] = [*variants, variant]
                 break
         else:
-            merged.append((variant, [variant]))
-    found: dict[tuple[Kind, ...], tuple[Chain, list[int]]] = {}
-    for sequence, variants in merged:
-        chain = Chain(wire, sequence)
-        for variant in variants:
-            found[variant] = chain, _places(variant, sequence)
+            groups.append([variant])
+    found: dict[tuple[Kind, ...], Chain] = {}
+    for variants in groups:
+        found |= dict.fromkeys(variants, Chain(wire, merged(variants) or ()))
     by_cell: dict[int, Chain] = {}
     for cell, nodes in cells:
-        chain, places = found[kinds(nodes)]
-        chain.members.append((cell, _row(nodes, places, len(chain.kinds))))
-        by_cell[id(cell)] = chain
+        chain = by_cell[id(cell)] = found[kinds(nodes)]
+        chain.members.append((cell, placed(nodes, chain.kinds)))
     return by_cell
+
+
+def _mergeable(variants: Sequence[tuple[Kind, ...]], any_number: bool) -> bool:
+    if not any_number and _layers(variants[0]) != _layers(variants[-1]):
+        return False
+    sequence = merged(variants)
+    if sequence is None:
+        return False
+    filled = Counter(place for variant in variants for place in _places(variant, sequence))
+    return any_number or sum(count < len(variants) for count in filled.values()) <= _OPTIONAL
+
+
+def merged(variants: Sequence[tuple[Kind, ...]]) -> tuple[Kind, ...] | None:
+    """A short sequence that holds all of these in their order; None where they are too long to look for one."""
+    whole = variants[0]
+    for variant in variants[1:]:
+        if len(whole) * len(variant) > _CELLS:
+            return None
+        whole = _supersequence(whole, variant)
+    filled = {place for variant in variants for place in _places(variant, whole)}
+    return tuple(whole[place] for place in sorted(filled))
 
 
 def placed(nodes: Sequence[Node], sequence: Sequence[Kind]) -> list[Node | None]:
     """Operators at their places in a sequence that holds their kinds."""
-    return _row(nodes, _places(kinds(nodes), sequence), len(sequence))
-
-
-def _row(nodes: Sequence[Node], places: Sequence[int], length: int) -> list[Node | None]:
-    row: list[Node | None] = [None] * length
-    for place, node in zip(places, nodes, strict=True):
+    row: list[Node | None] = [None] * len(sequence)
+    for place, node in zip(_places(kinds(nodes), sequence), nodes, strict=True):
         row[place] = node
     return row
 
 
 def _layers(sequence: Sequence[Kind]) -> list[Kind]:
     return [kind for kind in sequence if kind[0] in ("conv", "linear", "conv_transpose")]  # type: ignore[index]
-
-
-def _always(sequence: Sequence[Kind], variants: Sequence[Sequence[Kind]]) -> int:
-    """How many places of a sequence all of its variants fill."""
-    filled = Counter(place for variant in variants for place in _places(variant, sequence))
-    return sum(count == len(variants) for count in filled.values())
 
 
 def _places(variant: Sequence[Kind], sequence: Sequence[Kind]) -> list[int]:
@@ -86,7 +95,7 @@ def _places(variant: Sequence[Kind], sequence: Sequence[Kind]) -> list[int]:
     return places[::-1]
 
 
-def supersequence(one: Sequence[Kind], other: Sequence[Kind]) -> tuple[Kind, ...]:
+def _supersequence(one: Sequence[Kind], other: Sequence[Kind]) -> tuple[Kind, ...]:
     """A shortest sequence that holds both in their order."""
     if one == other:
         return tuple(one)
