@@ -12,9 +12,9 @@ from archspec.graph import Node
 
 _OPTIONAL = 3
 """So many operators of a sequence may be there only sometimes; a shortcut's all may."""
-_VARIANTS = 50
-_CELLS = 20_000
-"""Bounds of what is tried: kinds of sequences to merge with, and cells of the table that merges two."""
+_VARIANTS = 40
+_CELLS = 10_000
+"""Bounds of what is tried: sequences to merge, and cells of the table that merges two."""
 
 
 @dataclass(eq=False)
@@ -32,17 +32,19 @@ def chains(wire: str, cells: Sequence[tuple[Cell, list[Node]]], any_number: bool
     Layers are there always: only what stands around them may be optional. With `any_number`, all of it may.
     """
     counts = Counter(kinds(nodes) for _, nodes in cells)
-    groups: list[list[tuple[Kind, ...]]] = []
+    groups: list[tuple[tuple[Kind, ...], list[tuple[Kind, ...]]]] = []
     for variant, _ in sorted(counts.items(), key=lambda item: -item[1]):
-        for i, variants in enumerate(groups[:_VARIANTS]):
-            if _mergeable([*variants, variant], any_number):
-                groups[i] = [*variants, variant]
-                break
+        for i, (whole, variants) in enumerate(groups if len(counts) <= _VARIANTS else ()):
+            if any_number or _layers(whole) == _layers(variant):
+                longer, optional = _joined(whole, [*variants, variant])
+                if longer is not None and (any_number or optional <= _OPTIONAL):
+                    groups[i] = longer, [*variants, variant]
+                    break
         else:
-            groups.append([variant])
+            groups.append((variant, [variant]))
     found: dict[tuple[Kind, ...], Chain] = {}
-    for variants in groups:
-        found |= dict.fromkeys(variants, Chain(wire, merged(variants) or ()))
+    for whole, variants in groups:
+        found |= dict.fromkeys(variants, Chain(wire, whole))
     by_cell: dict[int, Chain] = {}
     for cell, nodes in cells:
         chain = by_cell[id(cell)] = found[kinds(nodes)]
@@ -50,25 +52,22 @@ def chains(wire: str, cells: Sequence[tuple[Cell, list[Node]]], any_number: bool
     return by_cell
 
 
-def _mergeable(variants: Sequence[tuple[Kind, ...]], any_number: bool) -> bool:
-    if not any_number and _layers(variants[0]) != _layers(variants[-1]):
-        return False
-    sequence = merged(variants)
-    if sequence is None:
-        return False
-    filled = Counter(place for variant in variants for place in _places(variant, sequence))
-    return any_number or sum(count < len(variants) for count in filled.values()) <= _OPTIONAL
-
-
 def merged(variants: Sequence[tuple[Kind, ...]]) -> tuple[Kind, ...] | None:
-    """A short sequence that holds all of these in their order; None where they are too long to look for one."""
-    whole = variants[0]
-    for variant in variants[1:]:
-        if len(whole) * len(variant) > _CELLS:
-            return None
-        whole = _supersequence(whole, variant)
-    filled = {place for variant in variants for place in _places(variant, whole)}
-    return tuple(whole[place] for place in sorted(filled))
+    """A short sequence that holds all of these in their order; None where they are too many or too long to find one."""
+    whole: tuple[Kind, ...] | None = variants[0] if len(variants) <= _VARIANTS else None
+    for i in range(1, len(variants)):
+        whole, _ = _joined(whole, variants[: i + 1]) if whole is not None else (None, 0)
+    return whole
+
+
+def _joined(whole: tuple[Kind, ...], variants: Sequence[tuple[Kind, ...]]) -> tuple[tuple[Kind, ...] | None, int]:
+    """A sequence that holds all variants, `whole` holding all but the last, and how much of it is not in each."""
+    if len(whole) * len(variants[-1]) > _CELLS:
+        return None, 0
+    longer = _supersequence(whole, variants[-1])
+    filled = Counter(place for variant in variants for place in _places(variant, longer))
+    optional = sum(count < len(variants) for count in filled.values())
+    return tuple(longer[place] for place in sorted(filled)), optional
 
 
 def placed(nodes: Sequence[Node], sequence: Sequence[Kind]) -> list[Node | None]:
