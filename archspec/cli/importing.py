@@ -10,7 +10,6 @@ from archspec import api
 from archspec.cli.shared import echo, load, problems, spec_options
 from archspec.compiler.decompile import fold
 from archspec.graph import Graph
-from archspec.language.spec import Spec
 
 
 @click.command(name="import")
@@ -34,15 +33,10 @@ def import_network(spec: str, settings: tuple[str, ...], trust: bool, out: Path 
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"{out}: {error.strerror or error}") from None
-    echo(f"wrote {out}: {_told(folded, graph)}")
+    lines, operators = len(text.splitlines()), len(graph) - 1
+    echo(f"wrote {out}: {lines} lines for {operators:,} operators; it expands to the same network")
 
 
 def _graph(source: str, settings: tuple[str, ...], trust: bool) -> Graph:
     """The graph of a source. Raises `SpecError`."""
     return api.expand(load(source, settings, trust))
-
-
-def _told(folded: Spec, graph: Graph) -> str:
-    lines = len(folded.to_yaml().splitlines())
-    stages = f", {len(api.summarize(folded).stages)} stages" if folded.document.stages else ""
-    return f"{lines} lines for {len(graph) - 1:,} operators{stages}; it expands to the same network"
