@@ -51,7 +51,9 @@ def _levels(
             way = _path(longs, known)
             if way is None:
                 return None
-            return {"levels": {"m": m, **({"path": way} if way != "C" else {}), **({"split": split} if split > 2 else {})}}
+            return {
+                "levels": {"m": m, **({"path": way} if way != "C" else {}), **({"split": split} if split > 2 else {})}
+            }
     return None
 
 

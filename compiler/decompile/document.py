@@ -18,6 +18,7 @@ from archspec.compiler.decompile.table import Table
 from archspec.compiler.decompile.wires import wire
 from archspec.graph import Node
 
+
 class Writer:
     """One way to write a row of blocks as stages."""
 

@@ -117,5 +117,3 @@ def _supersequence(one: Sequence[Kind], other: Sequence[Kind]) -> tuple[Kind, ..
             found.append(other[j])
             j += 1
     return (*found, *one[i:], *other[j:])
-
-

@@ -42,7 +42,9 @@ class Table:
         """A column, or an entry for each block, that says where something is."""
         return str(self.number(name, wanted, known=()))
 
-    def number(self, field: str, wanted: Sequence[tuple[Facts, Any]], known: Sequence[tuple[Sequence[Any], str]]) -> Any:
+    def number(
+        self, field: str, wanted: Sequence[tuple[Facts, Any]], known: Sequence[tuple[Sequence[Any], str]]
+    ) -> Any:
         """An expression with the wanted value at each place; `known` are expressions of the same places' values."""
         values = [value for _, value in wanted]
         if field in ("out", "stride") and "out" in wanted[0][0] and any(value != 1 for value in values):

@@ -63,7 +63,9 @@ def test_every_other_network_comes_back(name: str) -> None:
 
 
 def test_resnet50_is_what_a_person_would_write() -> None:
-    assert archspec.fold(nameless(zoo_graph("resnet50"))).to_yaml() == """\
+    assert (
+        archspec.fold(nameless(zoo_graph("resnet50"))).to_yaml()
+        == """\
 archspec: 1
 name: resnet50
 input: {channels: 3, size: [224, 224]}
@@ -84,10 +86,13 @@ blocks:
     after: [relu]
 head: [global_avg_pool, linear: {out: 1000}]
 """
+    )
 
 
 def test_levels_and_stochastic_depth_are_rules_again() -> None:
-    assert archspec.fold(nameless(zoo_graph("ror3_110_sd"))).to_yaml() == """\
+    assert (
+        archspec.fold(nameless(zoo_graph("ror3_110_sd"))).to_yaml()
+        == """\
 archspec: 1
 name: ror3_110_sd
 input: {channels: 3, size: [32, 32]}
@@ -102,6 +107,7 @@ levels: {m: 3}
 drop_path: {survival: 0.5}
 head: [global_avg_pool, linear: {out: 10}]
 """
+    )
 
 
 @pytest.mark.parametrize(("overrides", "option"), [
