@@ -65,11 +65,15 @@ class _Strand:
 
 
 def plain(parts: Sequence[Part]) -> Cell:
-    """Operators in sequence, as a block without an addition."""
+    """Operators in sequence, as a block without an addition: what a block with one has on its branch."""
     nodes = [node for part in parts for node in part.nodes]
     if all(part.single for part in parts):
         return Cell(parts[0].entry, PLAIN, {"branch": nodes}, nodes[-1], tuple(nodes))
-    return cell(Part(parts[0].entry, tuple(nodes)))
+    made = cell(Part(parts[0].entry, tuple(nodes)))
+    *before, (_, sources) = made.form
+    made.form = (*before, ("branch", sources), ("output", ("branch",)))
+    made.wires = {**made.wires, "branch": made.wires["output"], "output": []}
+    return made
 
 
 def cell(part: Part) -> Cell:

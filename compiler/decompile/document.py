@@ -8,6 +8,7 @@ from typing import Any
 from archspec.compiler.decompile import beyond, facts
 from archspec.compiler.decompile.cells import PLAIN, RESIDUAL, Cell
 from archspec.compiler.decompile.drops import stochastic_depth
+from archspec.compiler.decompile.extending import extending
 from archspec.compiler.decompile.gaps import Row
 from archspec.compiler.decompile.lifted import Long
 from archspec.compiler.decompile.merge import Chain, chains
@@ -15,7 +16,7 @@ from archspec.compiler.decompile.options import option
 from archspec.compiler.decompile.paths import Path, path, plain_path
 from archspec.compiler.decompile.stages import Border, Definition, Stage, definitions, stages
 from archspec.compiler.decompile.table import Table
-from archspec.compiler.decompile.wires import wire
+from archspec.compiler.decompile.wires import in_graph_form
 from archspec.graph import Node
 
 
@@ -81,7 +82,7 @@ class Writer:
 
     def _blocks(self) -> dict[str, Any]:
         _name(self.used, self.stages)
-        return {definition.name: self._block(definition) for definition in self.used}
+        return extending({definition.name: self._block(definition) for definition in self.used})
 
     def _block(self, definition: Definition) -> dict[str, Any]:
         written = {name: self._written(chain, name) for name, chain in definition.chains.items()}
@@ -97,7 +98,7 @@ class Writer:
         elif definition.form == PLAIN:
             block["branch"], block["shortcut"] = written["branch"], "none"
         else:
-            block["graph"] = {name: wire(written[name], list(sources)) for name, sources in definition.form}  # type: ignore[attr-defined]
+            block["graph"] = in_graph_form(definition.form, written)
         if written["after"]:
             block["after"] = written["after"]
         return block

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from archspec.compiler.decompile.facts import Facts
 from archspec.compiler.decompile.kinds import fields
 from archspec.graph import Node
-from archspec.ops import BY_KEY, Operator
+from archspec.ops import Conv, Operator
+from archspec.ops.normalization import BatchNorm
+from archspec.ops.reshape import PadChannels, Subsample
 
 
 def option(rows: Sequence[tuple[Facts, Sequence[Node | None]]]) -> str | None:
@@ -25,12 +27,12 @@ def _keys(made: Callable[[Facts], list[Operator]], at: Facts) -> list[object] | 
 
 
 def _projection(at: Facts) -> list[Operator]:
-    return [BY_KEY["conv"](out=at["out"], kernel=1, stride=at["stride"]), BY_KEY["bn"]()]
+    return [Conv(out=at["out"], kernel=1, stride=at["stride"]), BatchNorm()]
 
 
 def _padding(at: Facts) -> list[Operator]:
-    subsample = [BY_KEY["subsample"](stride=at["stride"])] if at["downsampled"] else []
-    return subsample + ([BY_KEY["pad_channels"](out=at["out"])] if at["channels"] != at["out"] else [])
+    found: list[Operator] = [Subsample(stride=at["stride"])] if at["downsampled"] else []
+    return found + ([PadChannels(out=at["out"])] if at["channels"] != at["out"] else [])
 
 
 _OPTIONS: dict[str, Callable[[Facts], list[Operator]]] = {

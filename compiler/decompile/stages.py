@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from archspec.compiler.decompile.cells import Cell
+from archspec.compiler.decompile.cells import Cell, Form
 from archspec.compiler.decompile.merge import Chain, chains
 from archspec.graph import Node
 
@@ -18,7 +18,7 @@ Border: TypeAlias = Literal["shape", "size"]
 class Definition:
     """A kind of block: a form, and a chain for each wire."""
 
-    form: Hashable
+    form: Form
     chains: dict[str, Chain]
     cells: list[Cell] = field(default_factory=list)
     name: str = ""
@@ -42,25 +42,30 @@ class Stage:
 
 def definitions(cells: Sequence[Cell]) -> dict[int, Definition]:
     """A definition for each cell, by its `id`: as few as seem fit."""
-    wires: dict[tuple[Hashable, str], list[tuple[Cell, list[Node]]]] = {}
+    wires: dict[tuple[str, Form], list[tuple[Cell, list[Node]]]] = {}
     for cell in cells:
-        key = cell.form
         for name, nodes in (("pre", cell.pre), *cell.wires.items(), ("after", cell.after)):
-            shape = "branch" if name == "branch" and len(cell.form) <= 2 else key  # a plain block's is a residual one's
-            wires.setdefault((shape, name), []).append((cell, nodes))
+            wires.setdefault((name, _up_to(name, cell.form)), []).append((cell, nodes))
     found: dict[int, dict[str, Chain]] = {id(cell): {} for cell in cells}
-    for (_, name), rows in wires.items():
-        for key, chain in chains(name, rows, any_number=name in ("shortcut", "after")).items():
-            found[key][name] = chain
-    known: dict[Hashable, Definition] = {}
+    for (name, _), rows in wires.items():
+        for number, chain in chains(name, rows, any_number=name in ("shortcut", "after")).items():
+            found[number][name] = chain
+    known: dict[tuple[Form, tuple[int, ...]], Definition] = {}
     by_cell = {}
     for cell in cells:
         own = found[id(cell)]
-        key = (cell.form, tuple((name, id(chain)) for name, chain in own.items()))
-        definition = known.setdefault(key, Definition(cell.form, own))
+        key = cell.form, tuple(map(id, own.values()))
+        definition = by_cell[id(cell)] = known.setdefault(key, Definition(cell.form, own))
         definition.cells.append(cell)
-        by_cell[id(cell)] = definition
     return by_cell
+
+
+def _up_to(name: str, form: Form) -> Form:
+    """The part of a form that decides what a wire is: a block with an addition and one without share their branch."""
+    names = [wire for wire, _ in form]
+    if name == "shortcut" or name not in names:
+        return form
+    return tuple(entry for entry in form[: names.index(name) + 1] if entry[0] != "shortcut")
 
 
 def stages(cells: Sequence[Cell], by_cell: dict[int, Definition], border: Border) -> list[Stage]:

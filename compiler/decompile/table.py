@@ -47,9 +47,8 @@ class Table:
     ) -> Any:
         """An expression with the wanted value at each place; `known` are expressions of the same places' values."""
         values = [value for _, value in wanted]
-        if field in ("out", "stride") and "out" in wanted[0][0] and any(value != 1 for value in values):
-            if all(at[field] == value for at, value in wanted):  # on a shortcut, what it is to reach
-                return field
+        if field in ("out", "stride") and "out" in wanted[0][0] and self._reached(field, wanted):
+            return field
         if all(value == values[0] and type(value) is type(values[0]) for value in values):
             return values[0]
         told = next((text for others, text in known if list(others) == values), None)
@@ -57,6 +56,10 @@ class Table:
         if told is None and "stage" not in wanted[0][0]:
             raise Unsaid
         return told or self._by_stage(field, wanted) or self._by_block(field, wanted)
+
+    def _reached(self, field: str, wanted: Sequence[tuple[Facts, Any]]) -> bool:
+        """Whether the values are what a shortcut is to reach, and not only ones."""
+        return any(value != 1 for _, value in wanted) and all(at[field] == value for at, value in wanted)
 
     def _told(self, wanted: Sequence[tuple[Facts, Any]]) -> str | None:
         """What every place knows without a column."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from archspec.compiler.decompile.cells import Form
 from archspec.compiler.decompile.kinds import is_light
 from archspec.compiler.decompile.paths import Path, plain_path
 from archspec.graph import Graph, Node
@@ -53,9 +55,21 @@ def in_wires(graph: Graph) -> dict[str, Any]:
     return {"graph": wires, "outputs": {label: names[name] for label, name in graph.outputs.items()}}
 
 
-def wire(path: Path, sources: list[str]) -> Any:
-    """A wire as a spec writes it: a path alone starts from the input."""
-    if sources == ["input"] and path:
+def in_graph_form(form: Form, written: Mapping[str, Path | str]) -> dict[str, Any]:
+    """The wires of a block; one that nothing ever stands on is left out, and what it reads is read instead."""
+    meant = {"input": "input"}
+    wires: dict[str, Any] = {}
+    for name, sources in form:
+        read = [meant[source] for source in sources]
+        meant[name] = name if written[name] or name == "output" else read[0]
+        if meant[name] == name:
+            wires[name] = wire(written[name], read)
+    return wires
+
+
+def wire(path: Path | str, sources: Sequence[str]) -> Any:
+    """A wire as a spec writes it: a path alone starts from the input, a name alone is what `output` gives."""
+    if list(sources) == ["input"] and path:
         return path
-    shown: Any = sources[0] if len(sources) == 1 else sources
-    return {"from": shown, "ops": path} if path else {"from": shown}
+    shown = sources[0] if len(sources) == 1 else list(sources)
+    return {"from": shown, "ops": path} if path else shown
