@@ -14,12 +14,15 @@ def extending(blocks: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     for name, block in blocks.items():
         ways = [block]
         for parent in found:
-            if "extends" not in found[parent]:
-                changed = _change(blocks[parent], block)
-                if "graph" not in block or "graph" in blocks[parent]:
-                    ways.append({"extends": parent, **changed})
+            if "extends" not in found[parent] and ("graph" in block) == ("graph" in blocks[parent]):
+                ways.append({"extends": parent, **_change(_explicit(blocks[parent]), _explicit(block))})
         found[name] = min(ways, key=lambda way: len(yaml_text(way)))
     return found
+
+
+def _explicit(block: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The block with the shortcut that it has if it says none."""
+    return block if "graph" in block else {"shortcut": "identity", **block}
 
 
 def _change(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,8 +33,6 @@ def _change(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             if below := _change(one, other):
                 change[key] = below
-        elif key == "shortcut" and other is None:
-            change[key] = "identity"
         elif one != other:
             change[key] = other
     return change

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from archspec.compiler.analysis.signature import signature
 from archspec.compiler.decompile.document import Writer
+from archspec.compiler.decompile.following import following, trunks
 from archspec.compiler.decompile.gaps import Side, assigned
 from archspec.compiler.decompile.kinds import is_known
 from archspec.compiler.decompile.layout import layout
@@ -42,24 +43,38 @@ def fold(graph: Graph) -> Spec:
     if not isinstance(graph, Graph):
         raise TypeError("fold takes a graph: archspec.fold(archspec.expand(...))")
     _check(graph)
-    wanted = signature(graph)
-    opening = _opening(graph)
-    for sections in sorted(_staged(graph), key=lambda sections: len(yaml_text(sections))):
+    wanted, opening = signature(graph), _opening(graph)
+    ways = [*_staged(graph), *_followed(graph, opening)]
+    found = _first_proven(ways, opening, graph.name, wanted)
+    if found is None:
+        way = in_sequence(graph) or in_wires(graph)
+        found = _first_proven([way], opening, graph.name, wanted)
+    if found is None:
+        raise SpecError([Problem("the language has no text for this network, even operator by operator")])
+    return found[1]
+
+
+def _first_proven(
+    ways: Sequence[Document], opening: Document, name: str, wanted: str
+) -> tuple[Document, Spec, Graph] | None:  # fmt: skip
+    """The shortest of these ways to say a network whose expansion has the signature, with its spec and expansion."""
+    for way in sorted(ways, key=lambda sections: len(yaml_text(sections))):
         try:
-            spec, found = _expanded({**opening, **sections}, graph.name)
-        except SpecError:  # a rule that does not hold everywhere; the next way says less by rules
+            spec = from_data({**opening, **way}, name, Path.cwd(), trust=True, rules=STANDARD)
+            expanded = expand(spec)
+        except SpecError:  # a rule that does not hold everywhere
             continue
-        if found == wanted:
-            return spec
-    spec, found = _expanded({**opening, **(in_sequence(graph) or in_wires(graph))}, graph.name)
-    assert found == wanted, "the graph form says every graph"
-    return spec
+        if signature(expanded) == wanted:
+            return way, spec, expanded
+    return None
 
 
-def _expanded(document: Document, name: str) -> tuple[Spec, str]:
-    """The spec of a document, and the signature of what it says. Raises `SpecError`."""
-    spec = from_data(document, name, Path.cwd(), trust=True, rules=STANDARD)
-    return spec, signature(expand(spec))
+def _followed(graph: Graph, opening: Document) -> Iterator[Document]:
+    """The graph as stages and a graph that follows them."""
+    for trunk in trunks(graph):
+        found = _first_proven(list(_staged(trunk)), opening, graph.name, signature(trunk))
+        if found is not None:
+            yield {**found[0], **following(graph, trunk, found[2])}
 
 
 def _check(graph: Graph) -> None:

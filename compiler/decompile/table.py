@@ -10,6 +10,7 @@ from archspec.compiler.decompile.kinds import is_number
 
 _NAMES = {"out": ("width", "inner", "outer")}
 _FACTORS = (2, 3, 4, 6, 8, 16, 32, 64)
+_FRACTIONS = ((3, 2), (3, 4))
 
 
 class Unsaid(Exception):
@@ -150,11 +151,14 @@ def _multiple(pairs: Sequence[tuple[Any, Any]], name: str) -> str | None:
     if all(one == other for one, other in pairs):
         return name
     one, other = pairs[0]
-    for factor in {*_FACTORS, other // one if one else 0, one // other if other else 0}:
+    for factor in (*_FACTORS, other // one if one else 0, one // other if other else 0):
         if factor > 1 and all(factor * one == other for one, other in pairs):
             return f"{factor} * {name}"
         if factor > 1 and all(one // factor == other for one, other in pairs):
             return f"{name} // {factor}"
+    for up, down in _FRACTIONS:
+        if name != "channels" and all(up * one // down == other for one, other in pairs):
+            return f"{up} * {name} // {down}"
     return None
 
 

@@ -32,27 +32,35 @@ def in_sequence(graph: Graph) -> dict[str, Any] | None:
 
 
 def in_wires(graph: Graph) -> dict[str, Any]:
-    """The graph form: a wire ends where several read it, where an operator joins it with others, and at an output."""
+    """The graph form of a whole network."""
+    written, names = wires(list(graph)[1:], {graph.input.name: "input"}, graph)
+    if list(graph.outputs) != ["output"]:
+        return {"graph": written, "outputs": {label: names[name] for label, name in graph.outputs.items()}}
+    return {"graph": written or {"output": "input"}}
+
+
+def wires(nodes: Sequence[Node], places: Mapping[str, str], graph: Graph) -> tuple[dict[str, Any], dict[str, str]]:
+    """Wires of these nodes of a graph, and what each wire's last node, and each of `places` before them, is called.
+
+    A wire ends where several read it, where an operator joins it with others, and at an output.
+    """
     given = set(graph.outputs.values())
     ends: dict[str, list[Node]] = {}
-    for node in list(graph)[1:]:
+    for node in nodes:
         source = node.inputs[0]
         goes_on = len(node.inputs) == 1 and source in ends and source not in given and len(graph.users[source]) == 1
         sequence = ends.pop(source) if goes_on else []
         sequence.append(node)
         ends[node.name] = sequence
     single = list(graph.outputs) == ["output"]
-    names = {graph.input.name: "input"}
-    for name in ends:
-        names[name] = "output" if single and name in given else f"wire{len(names)}"
-    wires: dict[str, Any] = {}
-    for name, sequence in ends.items():
-        wires[names[name]] = wire(plain_path(sequence), [names[source] for source in sequence[0].inputs])
-    if single and graph.outputs["output"] == graph.input.name:
-        wires["output"] = "input"
-    if single:
-        return {"graph": wires}
-    return {"graph": wires, "outputs": {label: names[name] for label, name in graph.outputs.items()}}
+    names = dict(places)
+    for i, name in enumerate(ends, 1):
+        names[name] = "output" if single and name in given else f"wire{i}"
+    written = {
+        names[name]: wire(plain_path(sequence), [names[source] for source in sequence[0].inputs])
+        for name, sequence in ends.items()
+    }
+    return written, names
 
 
 def in_graph_form(form: Form, written: Mapping[str, Path | str]) -> dict[str, Any]:
