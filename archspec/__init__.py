@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Analysis", "Architectures", "CompileError", "Difference", "EngineError", "Figure", "FigureError", "Graph",
     "Network", "Node", "Probe", "Problem", "Report", "Span", "Spec", "SpecError", "Summary", "TrainingStep",
-    "__version__", "analyze", "build", "check", "compile", "define", "diff", "emit", "expand", "fold", "load", "loads", "op",
-    "optimize", "probe", "render", "signature", "summarize", "table",
+    "__version__", "analyze", "build", "check", "compile", "define", "diff", "emit", "expand", "fold", "load", "loads",
+    "op", "optimize", "probe", "render", "signature", "summarize", "table",
 ]  # fmt: skip
 
 _HOMES = {

@@ -7,13 +7,13 @@ from typing import Any
 
 from archspec.compiler.decompile.cells import Cell
 from archspec.compiler.decompile.facts import Facts, between
-from archspec.compiler.decompile.lifted import Long
 from archspec.compiler.decompile.kinds import kinds
+from archspec.compiler.decompile.lifted import Long
 from archspec.compiler.decompile.merge import merged, placed
 from archspec.compiler.decompile.options import option
 from archspec.compiler.decompile.paths import path
 from archspec.compiler.decompile.stages import Stage
-from archspec.compiler.decompile.table import Table, Unsaid
+from archspec.compiler.decompile.table import Table, UnsaidError
 from archspec.graph import Node
 from archspec.topologies import STANDARD
 from archspec.topologies.levels import LevelSpan, level_spans
@@ -39,7 +39,8 @@ def sections(longs: Sequence[Long], stages: Sequence[Stage], known: Mapping[str,
 
 
 def _levels(
-    longs: Sequence[Long], ends: Sequence[int], stages: Sequence[Stage], cells: Sequence[Cell], known: Mapping[str, Node]
+    longs: Sequence[Long], ends: Sequence[int], stages: Sequence[Stage], cells: Sequence[Cell],
+    known: Mapping[str, Node],
 ) -> dict[str, Any] | None:  # fmt: skip
     begins = {cell.begin: i for i, cell in enumerate(cells)}
     if any(long.source not in begins for long in longs):
@@ -81,7 +82,7 @@ def _path(longs: Sequence[Long], known: Mapping[str, Node]) -> Any:
         return named
     try:
         return path(rows, Table([]))
-    except Unsaid:
+    except UnsaidError:
         return None
 
 

@@ -15,9 +15,12 @@ from archspec.compiler.decompile.merge import Chain, chains
 from archspec.compiler.decompile.options import option
 from archspec.compiler.decompile.paths import Path, path, plain_path
 from archspec.compiler.decompile.stages import Border, Definition, Stage, definitions, stages
-from archspec.compiler.decompile.table import Table
+from archspec.compiler.decompile.table import Table, UnsaidError
 from archspec.compiler.decompile.wires import in_graph_form
 from archspec.graph import Node
+
+_MOST_DEFINITIONS = 40
+"""A network of more kinds of blocks is not repeated blocks."""
 
 
 class Writer:
@@ -37,10 +40,13 @@ class Writer:
 
     def document(self) -> dict[str, Any] | None:
         """The sections from stem to head; None if this way says it wrong."""
-        if self.beyond is None:
+        if self.beyond is None or len(self.used) > _MOST_DEFINITIONS:
             return None
-        blocks = self._blocks()
-        enter, named = self._enter()
+        try:
+            blocks = self._blocks()
+            enter, named = self._enter()
+        except UnsaidError:
+            return None
         counts = self.table.counts
         table: dict[str, Any] = {"repeat": counts if len(counts) > 1 else counts[0], **self.table.data()}
         strides = [stage.stride for stage in self.stages]

@@ -17,6 +17,8 @@ _PLACES: tuple[tuple[str, Callable[[Facts], bool]], ...] = (
     ("last", lambda at: at["last"]),
     ("not last", lambda at: not at["last"]),
     ("index > 1", lambda at: at["index"] > 1),
+    ("index < 2", lambda at: at["index"] < 2),
+    ("index == 1", lambda at: at["index"] == 1),
     ("index != 1", lambda at: at["index"] != 1),
     ("stage > 1", lambda at: at["stage"] > 1),
     ("stage == 1", lambda at: at["stage"] == 1),

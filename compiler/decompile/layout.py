@@ -13,6 +13,8 @@ from archspec.graph import Node
 
 _LONGEST_PERIOD = 4
 _LONGEST_PATTERN = 64
+_MOST_WIRES = 128
+"""What has more is no block that anybody would write."""
 
 
 @dataclass
@@ -27,7 +29,7 @@ class Layout:
 def layout(parts: Sequence[Part]) -> Layout | None:
     """The layout of a spine; None for one without anything that could be a block."""
     found = _around_regions(parts) if any(not part.single for part in parts) else _chain(parts)
-    if found is None or not found[1]:
+    if found is None or not found[1] or max(len(made.form) for made, _ in found[1]) > _MOST_WIRES:
         return None
     stem, cells = found[0], found[1]
     return Layout(stem, [made for made, _ in cells], [gap for _, gap in cells])

@@ -1,4 +1,4 @@
-"""A chain as a path of the language: operators with expressions for their numbers, and conditions where some are not."""
+"""A chain as a path of the language: operators with expressions for their numbers, and conditions."""
 
 from __future__ import annotations
 

@@ -7,14 +7,16 @@ from typing import Any
 
 from archspec.compiler.decompile.facts import Facts
 from archspec.compiler.decompile.kinds import is_number
+from archspec.language.naming import COLUMN
 
 _NAMES = {"out": ("width", "inner", "outer")}
 _FACTORS = (2, 3, 4, 6, 8, 16, 32, 64)
+_MOST_COLUMNS = 100
 _FRACTIONS = ((3, 2), (3, 4))
 
 
-class Unsaid(Exception):
-    """Numbers that differ where no column is known."""
+class UnsaidError(Exception):
+    """Numbers that differ where no column is known, or more columns than anybody would read."""
 
 
 class Table:
@@ -55,7 +57,7 @@ class Table:
         told = next((text for others, text in known if list(others) == values), None)
         told = told or self._told(wanted)
         if told is None and "stage" not in wanted[0][0]:
-            raise Unsaid
+            raise UnsaidError
         return told or self._by_stage(field, wanted) or self._by_block(field, wanted)
 
     def _reached(self, field: str, wanted: Sequence[tuple[Facts, Any]]) -> bool:
@@ -123,9 +125,10 @@ class Table:
         return f"{_text(texts[0])} if first else {_text(texts[1])}"
 
     def _new(self, field: str, values: dict[int, Any]) -> str:
-        names = [*_NAMES.get(field, (field,)), *(f"{field}{i}" for i in range(2, 1000))]
-        taken = {*self.columns, "out", "stride", "repeat", "blocks", "enter", "min", "max", "sum", "count", "index"}
-        name = next(name for name in names if name not in taken)
+        if len(self.columns) == _MOST_COLUMNS:
+            raise UnsaidError
+        names = [*_NAMES.get(field, (field,)), *(f"{field}{i}" for i in range(2, _MOST_COLUMNS + 9))]
+        name: str = next(name for name in names if name not in self.columns and COLUMN.unusable(name) is None)
         self.columns[name] = values
         return name
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from networks import graph_of, zoo_graph
 from strategies import Drawn, anything_at_all
@@ -34,7 +36,7 @@ def test_the_spine_is_what_every_way_passes(drawn: Drawn) -> None:
     parts = spine(graph.input, list(graph)[1:])
     assert [graph.input.name, *(part.exit.name for part in parts)] == on_every_way(graph, last)
     assert [node.name for part in parts for node in part.nodes] == list(graph.nodes)[1:]
-    assert all(part.entry is before.exit for before, part in zip(parts, parts[1:], strict=False))
+    assert all(part.entry is before.exit for before, part in pairwise(parts))
 
 
 def test_levels_are_taken_off_whole() -> None:
