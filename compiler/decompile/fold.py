@@ -11,15 +11,16 @@ from archspec.compiler.decompile.document import Writer
 from archspec.compiler.decompile.following import following, trunks
 from archspec.compiler.decompile.gaps import Side, assigned
 from archspec.compiler.decompile.kinds import is_known
-from archspec.compiler.decompile.layout import layout
-from archspec.compiler.decompile.lifted import lifted
+from archspec.compiler.decompile.layout import Layout, layout
+from archspec.compiler.decompile.lifted import Long, lifted
 from archspec.compiler.decompile.spine import needed, spine
 from archspec.compiler.decompile.stages import Border
 from archspec.compiler.decompile.wires import in_sequence, in_wires
 from archspec.compiler.expand import expand
-from archspec.graph import Graph
+from archspec.graph import Graph, Node
 from archspec.language.schema import Init
 from archspec.language.spec import Spec, from_data
+from archspec.ops import Module
 from archspec.syntax.errors import Problem, SpecError
 from archspec.syntax.writer import yaml_text
 from archspec.topologies import STANDARD
@@ -43,24 +44,21 @@ def fold(graph: Graph) -> Spec:
     if not isinstance(graph, Graph):
         raise TypeError("fold takes a graph: archspec.fold(archspec.expand(...))")
     _check(graph)
-    wanted, opening = signature(graph), _opening(graph)
-    ways = [*_staged(graph), *_followed(graph, opening)]
-    found = _first_proven(ways, opening, graph.name, wanted)
+    found = _first_proven([*_staged(graph), *_followed(graph)], graph)
     if found is None:
-        way = in_sequence(graph) or in_wires(graph)
-        found = _first_proven([way], opening, graph.name, wanted)
+        found = _first_proven([in_sequence(graph) or in_wires(graph)], graph)
     if found is None:
         raise SpecError([Problem("the language has no text for this network, even operator by operator")])
     return found[1]
 
 
-def _first_proven(
-    ways: Sequence[Document], opening: Document, name: str, wanted: str
-) -> tuple[Document, Spec, Graph] | None:  # fmt: skip
-    """The shortest of these ways to say a network whose expansion has the signature, with its spec and expansion."""
+def _first_proven(ways: Sequence[Document], graph: Graph) -> tuple[Document, Spec, Graph] | None:
+    """The shortest of these ways to say a graph whose expansion has its signature, with its spec and expansion."""
+    wanted, opening = signature(graph), _opening(graph)
+    trust = any(isinstance(node.op, Module) and node.op.trusted_only for node in graph)
     for way in sorted(ways, key=lambda sections: len(yaml_text(sections))):
         try:
-            spec = from_data({**opening, **way}, name, Path.cwd(), trust=True, rules=STANDARD)
+            spec = from_data({**opening, **way}, graph.name, Path.cwd(), trust=trust, rules=STANDARD)
             expanded = expand(spec)
         except SpecError:  # a rule that does not hold everywhere
             continue
@@ -69,10 +67,10 @@ def _first_proven(
     return None
 
 
-def _followed(graph: Graph, opening: Document) -> Iterator[Document]:
+def _followed(graph: Graph) -> Iterator[Document]:
     """The graph as stages and a graph that follows them."""
     for trunk in trunks(graph):
-        found = _first_proven(list(_staged(trunk)), opening, graph.name, signature(trunk))
+        found = _first_proven(list(_staged(trunk)), trunk)
         if found is not None:
             yield {**found[0], **following(graph, trunk, found[2])}
 
@@ -104,14 +102,20 @@ def _staged(graph: Graph) -> Iterator[Document]:
     """The graph as stem, stages and head, in each way that differs from those before."""
     if list(graph.outputs) != ["output"] or graph.outputs["output"] != next(reversed(graph.nodes)):
         return
-    nodes, longs = lifted(graph.input, list(graph)[1:])
-    found = layout(spine(graph.input, nodes))
-    if found is None:
-        return
-    known = {node.name: node for node in (graph.input, *nodes)}
-    ways: list[Document] = []
-    for side, border in _WAYS:
-        sections = Writer(assigned(found, side), border, longs, known).document()
-        if sections is not None and sections not in ways:
-            ways.append(sections)
-            yield sections
+    written: list[Document] = []
+    for found, longs, known in _layouts(graph):
+        for side, border in _WAYS:
+            sections = Writer(assigned(found, side), border, longs, known).document()
+            if sections is not None and sections not in written:
+                written.append(sections)
+                yield sections
+
+
+def _layouts(graph: Graph) -> Iterator[tuple[Layout, list[Long], dict[str, Node]]]:
+    """The layouts of a graph without its long shortcuts, with these, and of the graph as it is if it has such."""
+    whole = list(graph)[1:]
+    nodes, longs = lifted(graph.input, whole)
+    for part, taken in [(nodes, longs), (whole, [])][: 1 + bool(longs)]:
+        found = layout(spine(graph.input, part))
+        if found is not None:
+            yield found, taken, {node.name: node for node in (graph.input, *part)}

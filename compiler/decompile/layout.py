@@ -110,12 +110,12 @@ def _with_plain(pieces: Sequence[Cell | Part]) -> list[Cell | Part]:
     patterns = [(), *map(branch_parts, blocks), ()]
     result: list[Cell | Part] = []
     for i, gap in enumerate(gaps):
-        result += _matched(gap, {patterns[i + 1], patterns[i]})
+        result += _matched(gap, (patterns[i + 1], patterns[i]))
         result += blocks[i : i + 1]
     return result
 
 
-def _matched(gap: Sequence[Part], patterns: set[tuple[Kind, ...]]) -> list[Cell | Part]:
+def _matched(gap: Sequence[Part], patterns: Sequence[tuple[Kind, ...]]) -> list[Cell | Part]:
     """The parts of a gap, found from its end on, with those that are as a pattern put together."""
     wanted = [pattern for pattern in patterns if 1 < len(pattern) <= _LONGEST_PATTERN]
     keys = [part_kind(part) for part in gap] if wanted else []
