@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Literal, TypeAlias
 
 from archspec.compiler.decompile.cells import PLAIN, RESIDUAL, Cell
@@ -65,8 +66,8 @@ def _common(gaps: Sequence[Sequence[Node]]) -> int:
         length = next((i for i, node in enumerate(shortest) if not is_light(node)), length)
     begin = kinds(shortest[:length])
     for gap in gaps:
-        while kinds(gap[:length]) != begin[:length]:
-            length -= 1
+        alike = (one == other for one, other in zip(begin, kinds(gap[:length]), strict=False))
+        length = sum(takewhile(bool, alike))
     return length
 
 

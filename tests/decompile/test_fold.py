@@ -215,7 +215,7 @@ def test_random_staged_networks_come_back(drawn: Drawn) -> None:
     proven(nameless(graph_of(drawn.text)))
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(anything_at_all())
 def test_random_networks_come_back(drawn: Drawn) -> None:
     proven(nameless(graph_of(drawn.text, trust=True)))
