@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from archspec.compiler.analysis.signature import default_padding
+from archspec.compiler.analysis.signature import counting
 from archspec.graph import Node
 from archspec.ops import BY_KEY, Module, Operator
 
@@ -15,20 +15,13 @@ Kind: TypeAlias = Hashable
 
 
 def fields(op: Operator) -> dict[str, Any]:
-    """The fields of an operator as a spec writes them: those that differ from their defaults."""
-    return dict(_kept(op)) if isinstance(op, Module) else dict(_fields(op))
+    """The fields of an operator as a spec writes them: those that make it what it is."""
+    return counting(op) if isinstance(op, Module) else dict(_fields(op))
 
 
 @lru_cache(maxsize=1 << 14)
 def _fields(op: Operator) -> dict[str, Any]:
-    return _kept(op)
-
-
-def _kept(op: Operator) -> dict[str, Any]:
-    found = op.written()
-    if "padding" in found and found["padding"] == default_padding(op):
-        del found["padding"]
-    return found
+    return counting(op)
 
 
 def numbers(op: Operator) -> dict[str, Any]:
