@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from archspec.language.vocabulary import meant
-from archspec.ops import BY_KEY, Operator
+from archspec.ops import BY_KEY, Add, Operator, Scale
+from archspec.ops.base import Fields
+from archspec.ops.joins import Weight, Weights
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, Span, SpecError, suggest
 from archspec.syntax.expressions import Expr
 from archspec.syntax.names import unusable, unusable_variable
-from archspec.syntax.parsing import expression
+from archspec.syntax.parsing import expression, parse_text
 from archspec.syntax.source import Data, Key, Map, Scalar, Seq, plain
 
 
@@ -185,10 +187,69 @@ def _operation(key: str, span: Span | None, body: Map, problems: _Told) -> Opera
     name = _word(body["name"], problems, "a name") if "name" in body else key
     if name is not None and (reason := unusable(name)):
         problems.append(Problem(reason, body["name"].span if "name" in body else span))
-    values: dict[str, Any] = {}
-    for field_name in fields:
-        if field_name in body:
-            entry = body[field_name]
-            values[field_name] = plain(entry) if field_name in operator.text else _expr(entry, problems)
+    values = _fields(operator, body, problems)
     when = _expr(body["when"], problems) if "when" in body else None
     return Operation(operator, values, when, name or "", span, body.key_spans)
+
+
+def _fields(model: type[Fields], body: Map, problems: _Told) -> dict[str, Any]:
+    """The fields of an operator, or of a group of its fields, as expressions, words and mappings of these."""
+    groups = model.mappings if issubclass(model, Operator) else {}
+    values: dict[str, Any] = {}
+    for name in model.model_fields:
+        if name in body:
+            entry = body[name]
+            if name in groups:
+                values[name] = _group(groups[name], name, entry, problems)
+            else:
+                values[name] = plain(entry) if name in model.text else _expr(entry, problems)
+    return values
+
+
+def _group(model: type[Fields], name: str, data: Data, problems: _Told) -> dict[str, Any]:
+    """A field that is a mapping of fields. An empty one has its defaults."""
+    body = Map(span=data.span) if isinstance(data, Scalar) and data.value is None else data
+    fields = {field: info.is_required() for field, info in model.model_fields.items()}
+    if not isinstance(body, Map):
+        problems.append(Problem(f"'{name}' takes its fields as a mapping", data.span, f"as in `{name}: {{init: 1}}`"))
+        return {}
+    return _fields(model, body, problems) if _known(body, fields, name, data.span, problems) else {}
+
+
+def parse_closing(data: Data) -> Operation:
+    """A block's closing addition, from the fields of `add`. Raises `SpecError`."""
+    return _parsed("add", data, lambda body, problems: _fields(Add, body, problems), Add)
+
+
+def parse_weights(data: Data) -> Operation:
+    """The addition that skips make, from its `weights`. Raises `SpecError`."""
+    return _parsed("weights", data, lambda body, problems: {"weights": _fields(Weights, body, problems)}, Add, Weights)
+
+
+def parse_weight(data: Data) -> Operation:
+    """The factor of one shortcut, from its `weight`. Raises `SpecError`."""
+
+    def scale(body: Map, problems: _Told) -> dict[str, Any]:
+        given = _fields(Weight, body, problems)
+        defaults = {"by": parse_text("1"), "learned": parse_text("true")}
+        return defaults | {{"init": "by"}.get(name, name): value for name, value in given.items()}
+
+    return _parsed("weight", data, scale, Scale, Weight)
+
+
+def _parsed(
+    key: str, data: Data, read: Callable[[Map, _Told], dict[str, Any]], operator: type[Operator],
+    model: type[Fields] | None = None,
+) -> Operation:  # fmt: skip
+    problems = _Told()
+    body = Map(span=data.span) if isinstance(data, Scalar) and data.value is None else data
+    values: dict[str, Any] = {}
+    if not isinstance(body, Map):
+        example = "weights: {init: 1}" if operator is Add and model is None else "init: 1"
+        problems.append(Problem(f"'{key}' takes its fields as a mapping", data.span, f"as in `{key}: {{{example}}}`"))
+    elif _known(body, dict.fromkeys((model or operator).model_fields, False), key, data.span, problems):
+        values = read(body, problems)
+    if problems:
+        raise SpecError(problems)
+    places = body.key_spans if isinstance(body, Map) else {}
+    return Operation(operator, values, None, operator.key, data.span, places)

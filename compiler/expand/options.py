@@ -49,6 +49,9 @@ def _block(spec: Resolved, name: str, block: Block) -> Iterator[Problem]:
         if why:
             message = f"block '{name}': shared has no effect: {why}"
             yield _idle(spec, place, "shared", message, hint)
+    if block.add is not None and is_none(block.shortcut) and not spec.document.levels and not spec.document.skips:
+        message = f"block '{name}': add has no effect: with `shortcut: none`, and nothing that joins, it adds nothing"
+        yield _idle(spec, place, "add", message, "give it a shortcut, or levels or skips that join")
     if block.out is not None:
         if residual:
             message = f"block '{name}': out has no effect: in the residual form the branch decides on the channels"
@@ -79,7 +82,11 @@ def idle_levels(spec: Resolved) -> list[Problem]:
         return []
     m = levels.m(spec.params)  # it has had a value before
     notes = []
-    for field, least, why in (("path", 2, "adds no shortcut"), ("split", 4, "splits no stage")):
+    for field, least, why in (
+        ("path", 2, "adds no shortcut"),
+        ("weight", 2, "adds no shortcut"),
+        ("split", 4, "splits no stage"),
+    ):
         if field in levels.model_fields_set and m < least:
             message = f"levels: {field} has no effect: m: {show(m)} {why}"
             notes.append(

@@ -88,7 +88,7 @@ class Paths:
         for step, local in steps:
             operation = step.operation
             loops = [(each.name, each.of, each.position) for each in step.bindings]
-            op = self._builder.operator(operation, local, where, loops)
+            op = self._builder.operator(operation, local, where, loops, len(inputs))
             if operation.operator.joins == joined:
                 why = "needs several inputs, and has one" if joined else "has several inputs"
                 advice = "give its wire `from: [a, b]`" if joined else "join them first: add, multiply or concat"

@@ -11,13 +11,14 @@ from graphlib import CycleError, TopologicalSorter
 
 from archspec.language.fields import place_of
 from archspec.language.items import Each, Item, Operation, Path, Use
+from archspec.language.reading import expressions
 from archspec.language.resolve import Resolved, gone
 from archspec.language.schema import Block, Document, Positions, Wire
 from archspec.language.vocabulary import NO_ADDITION
 from archspec.ops import BY_KEY
 from archspec.syntax.errors import Problems, Span, chain, suggest
 from archspec.syntax.expressions import Expr, suggest_name, unknown
-from archspec.syntax.names import SCOPE_NAMES
+from archspec.syntax.names import NAMES_IN_WEIGHTS, SCOPE_NAMES
 
 
 def check_references(spec: Resolved, problems: Problems) -> bool:
@@ -29,7 +30,7 @@ def check_references(spec: Resolved, problems: Problems) -> bool:
     columns = {"repeat", "stride"} | set((document.stages and document.stages.__pydantic_extra__) or {})
     paths = list(_paths(document))
     loops = {name for path, _ in paths for name in _loop_variables(path)}
-    known = set(document.params) | columns | SCOPE_NAMES.keys() | loops
+    known = set(document.params) | columns | SCOPE_NAMES.keys() - NAMES_IN_WEIGHTS | loops
     for path, is_shortcut in paths:
         _check_path(path, document.paths, known, removed, is_shortcut, problems)
     for name, block in document.blocks.items() if document.stages else ():
@@ -37,6 +38,11 @@ def check_references(spec: Resolved, problems: Problems) -> bool:
         for expr in (block.shared, block.out):
             if expr is not None:
                 _check_names(expr, known, removed, problems)
+        if block.add is not None:
+            _check_operation(block.add, known, removed, problems)
+    for skip in document.skips:
+        if skip.weights is not None:
+            _check_operation(skip.weights, known, removed, problems)
     about = set(document.params) | columns | {"stage", "stages"}
     for expr in _columns(document):
         _check_names(expr, about | (expr.names & SCOPE_NAMES.keys()), removed, problems)
@@ -117,13 +123,20 @@ def _check_path(
         if item.when:
             _check_names(item.when, known, removed, problems)
         if isinstance(item, Operation):
-            for written in item.fields.values():
-                if isinstance(written, Expr):
-                    _check_names(written, known, removed, problems)
+            _check_operation(item, known, removed, problems)
         elif isinstance(item, Each):
             _check_names(item.of, known, removed, problems)
         elif item.path not in named and not (none and item.path == "none" and len(path.items) == 1):
             problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=_path_hint(item.path, named, none))
+
+
+def _check_operation(
+    operation: Operation, known: set[str], removed: Mapping[str, Span | None], problems: Problems
+) -> None:
+    for written in operation.fields.values():
+        here = known | NAMES_IN_WEIGHTS if isinstance(written, Mapping) else known
+        for expr in expressions(written):
+            _check_names(expr, here, removed, problems)
 
 
 def _path_hint(name: str, named: Mapping[str, Path], none: bool) -> str | None:
@@ -150,10 +163,12 @@ def _where(expr: Expr, name: str) -> Span | None:
 
 
 def _check_form(name: str, block: Block, document: Document, problems: Problems) -> None:
-    residual = block.model_fields_set & {"pre", "branch", "shared", "shortcut"}
+    residual = block.model_fields_set & {"pre", "branch", "shared", "shortcut", "add"}
     if block.graph is not None and residual:
         both = f"`graph` and `{min(residual)}`"
         hint = "keep one form; null removes a field inherited"
+        if residual == {"add"}:
+            hint = "in graph form the fields stand where the wire `output` adds: `ops: [add: {weights: {init: 1}}]`"
         problems.add(f"block '{name}' has both {both}", block.span, hint=hint)
     elif block.graph is None and block.branch is None:
         meant = get_close_matches(name, [other for other in document.blocks if other != name][:500], n=1, cutoff=0.7)

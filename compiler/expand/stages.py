@@ -32,7 +32,7 @@ class Staged:
         self.kinds: dict[str, str] = {}
         self.notes: list[Problem] = []
         self.passed: dict[str, Signal] = {}
-        """The signal that passes a stage without blocks, by the stage."""
+        """What stages without blocks pass on, and what has become of outputs that skips join, by their addresses."""
         self.read = _read_inside(self.document)
 
     def expand(self, start: Signal) -> Signal:
@@ -106,9 +106,15 @@ class Staged:
                 address = f"stage{row.number}.{index}"
                 if address in shortcuts.starts:
                     shortcuts.signals[f"input of {address}"] = signal
-                signal = shortcuts.widened(address, signal)
+                signal = shortcuts.gathered("input", address, signal)
                 signal = self._block(row, index, scope, signal, shortcuts, drop.get(address))
-                shortcuts.signals[address] = signal
+                shortcuts.own[address] = signal
+                joined = shortcuts.signals[address] = shortcuts.gathered("output", address, signal)
+                if joined is not signal:
+                    self.passed[address] = self.passed[f"stage{row.number}"] = joined
+                else:
+                    self.passed.pop(f"stage{row.number}", None)
+                signal = joined
             self._check_stride(row, before, signal)
         if drop and not self.builder.problems and not any(gate_of(address) in self.builder.nodes for address in drop):
             self.builder.problems.add(
