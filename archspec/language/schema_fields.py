@@ -20,7 +20,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "paper": schema_about.Paper,
     "lineage": schema_about.Lineage,
     "require": schema.Requirement,
-    "skips": schema.Skip,
+    "skips": schema_shortcuts.Skip,
     "graph": schema.Wire,
 }
 

@@ -161,7 +161,7 @@ def _close(
         op = builder.default("add")
     else:
         name, span = closing.name, closing.operation.span or place.span
-        op = builder.operator(closing.operation, closing.scope, place.address, len(joined))
+        op = builder.operator(closing.operation, closing.scope, place.address, operands=len(joined))
     if op is None:
         return None
     return builder.add(f"{place.address}.{name}", op, signals, span, labels, place.address, hint)

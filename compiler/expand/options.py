@@ -9,7 +9,8 @@ from archspec.compiler.expand.references import used
 from archspec.language.merge import value_at
 from archspec.language.reading import names_read
 from archspec.language.resolve import Resolved
-from archspec.language.schema import READ_BY, Block, Filling, Skip
+from archspec.language.schema import READ_BY, Block, Filling
+from archspec.language.schema_shortcuts import Skip
 from archspec.syntax.errors import Problem, Problems, Span
 from archspec.syntax.source import Key, Map, Seq
 from archspec.syntax.values import show
@@ -82,11 +83,8 @@ def idle_levels(spec: Resolved) -> list[Problem]:
         return []
     m = levels.m(spec.params)  # it has had a value before
     notes = []
-    for field, least, why in (
-        ("path", 2, "adds no shortcut"),
-        ("weight", 2, "adds no shortcut"),
-        ("split", 4, "splits no stage"),
-    ):
+    why = "adds no shortcut"
+    for field, least, why in (("path", 2, why), ("weight", 2, why), ("split", 4, "splits no stage")):
         if field in levels.model_fields_set and m < least:
             message = f"levels: {field} has no effect: m: {show(m)} {why}"
             notes.append(

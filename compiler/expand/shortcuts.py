@@ -166,7 +166,7 @@ class Shortcuts:
         labels = [f"{place} of {address}", *(join.label for join in joins)]
         op: Operator | None = self._builder.default(how)
         if weights is not None:
-            op = self._builder.operator(weights, scope_at(self._params, signal), address, len(operands))
+            op = self._builder.operator(weights, scope_at(self._params, signal), address, operands=len(operands))
         if op is None or len(operands) < 2:
             return None
         span = joins[0].skip.span if joins[0].skip else joins[0].span
