@@ -83,9 +83,9 @@ def idle_levels(spec: Resolved) -> list[Problem]:
         return []
     m = levels.m(spec.params)  # it has had a value before
     notes = []
-    why = "adds no shortcut"
-    for field, least, why in (("path", 2, why), ("weight", 2, why), ("split", 4, "splits no stage")):
+    for field, least in (("path", 2), ("weight", 2), ("split", 4)):
         if field in levels.model_fields_set and m < least:
+            why = "splits no stage" if field == "split" else "adds no shortcut"
             message = f"levels: {field} has no effect: m: {show(m)} {why}"
             notes.append(
                 _idle(spec, ["levels"], field, message, f"`{field}` is read from m = {least} on; leave it out")
