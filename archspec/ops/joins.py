@@ -69,8 +69,8 @@ class Weights(Fields):
         starts = self.init if isinstance(self.init, tuple) else (self.init,) * getattr(self.init, "operands", operands)
         if len(starts) != operands:
             raise ShapeError(
-                f"the weights start from {len(starts)} number{'s' * (len(starts) > 1)}, and the addition has {operands} "
-                "operands",
+                f"the weights start from {len(starts)} number{'s' * (len(starts) > 1)}, and the addition has "
+                f"{operands} operands",
                 "give one number for all, a list of as many, or an expression over `operand` and `operands`",
             )
         return starts
