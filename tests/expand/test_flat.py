@@ -231,7 +231,8 @@ e.most: {from: e.add, ops: [channel_max]}
 e.near: {from: [e.mean, e.most], ops: [concat, global_avg_pool, pad_channels: {out: 12}]}
 e.both: {from: [e.pool, e.max, e.near], ops: [add: {weights: {init: [0, 1, 2], per: channel, normalize: softmax}}]}
 e.gate: {from: [e.both, e.add], ops: [multiply]}
-e.cat: {from: [e.gate, e.add], ops: [concat]}
+e.chosen: {from: [e.gate, e.add, e.both, e.pool], ops: [select]}
+e.cat: {from: [e.chosen, e.add], ops: [concat]}
 f.flatten: {from: e.cat, ops: [flatten]}
 f.linear: {from: f.flatten, ops: [linear: {out: 5, bias: false}]}
 output: f.linear
