@@ -172,19 +172,18 @@ class Averaged(nn.Module):
 
     def __init__(self, blocks: Iterable[nn.Module]) -> None:
         super().__init__()
-        self.parts = nn.ModuleList()
-        for count, block in enumerate(blocks, start=2):
-            self.parts.extend([block, nn.ParameterList([torch.empty(count)])])
+        self.blocks = nn.ModuleList(blocks)
+        self.averages = nn.ParameterList(torch.empty(count) for count in range(2, len(self.blocks) + 2))
 
     def forward(self, x: Tensor) -> Tensor:
         found = [x]
-        for block, average in zip(self.parts[::2], self.parts[1::2], strict=True):
+        for block, average in zip(self.blocks, self.averages, strict=True):
             found.append(block(x))
             last = found[-1]
             if last.shape != found[0].shape:
                 new = last.shape[1] - found[0].shape[1]
                 found[0] = F.pad(found[0][:, :, ::2, ::2], (0, 0, 0, 0, 0, new))
-            x = sum(w * y for w, y in zip(average[0], [last, *found[:-1]], strict=True))
+            x = sum(w * y for w, y in zip(average, [last, *found[:-1]], strict=True))
         return x
 
 
