@@ -185,7 +185,6 @@ stem: [conv: {out: 4, kernel: 3}]
 stages: {repeat: 2, width: [4, 8], blocks: attended}
 blocks:
   attended:
-    out: width
     graph:
       maps:   [conv: {out: width, kernel: 3}, bn]
       means:  {from: maps, ops: [channel_mean]}
