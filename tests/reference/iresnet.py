@@ -45,11 +45,23 @@ class Start(nn.Module):
         return out
 
 
-class Middle(nn.Module):
-    """Pre-activated 1x1, 3x3, 1x1; without the leading batch norm where the block before ended in one."""
+def opened(x: Tensor, norm: nn.Module | None, released: bool) -> Tensor:
+    """What a block after the start begins with; its input is overwritten in the released code without a batch norm."""
+    return nn.functional.relu(x, inplace=released) if norm is None else nn.functional.relu(norm(x), inplace=True)
 
-    def __init__(self, channels: int, width: int, leading: bool, form: Bottle = BOTTLE) -> None:
+
+class Middle(nn.Module):
+    """Pre-activated 1x1, 3x3, 1x1; without the leading batch norm where the block before ended in one.
+
+    `released`: as in the authors' released code, the ReLU that then comes first works in place, on what the identity
+    shortcut carries.
+    """
+
+    def __init__(
+        self, channels: int, width: int, leading: bool, form: Bottle = BOTTLE, released: bool = False
+    ) -> None:
         super().__init__()
+        self.released = released
         inner, dim = int(width * form.inner), form.dim
         self.bn1 = bn(channels, dim) if leading else None
         self.conv1 = conv1(channels, inner, dim=dim)
@@ -58,7 +70,7 @@ class Middle(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = nn.functional.relu(x) if self.bn1 is None else self.relu(self.bn1(x))
+        out = opened(x, self.bn1, self.released)
         out = self.conv1(out)
         out = self.conv2(self.relu(self.bn2(out)))
         out = self.conv3(self.relu(self.bn3(out)))
@@ -69,8 +81,10 @@ class Middle(nn.Module):
 class End(Middle):
     """A middle followed by a batch norm and a ReLU."""
 
-    def __init__(self, channels: int, width: int, leading: bool, form: Bottle = BOTTLE) -> None:
-        super().__init__(channels, width, leading, form)
+    def __init__(
+        self, channels: int, width: int, leading: bool, form: Bottle = BOTTLE, released: bool = False
+    ) -> None:
+        super().__init__(channels, width, leading, form, released)
         self.closing = bn(channels, form.dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -97,15 +111,16 @@ class BasicStart(nn.Module):
 class BasicEnd(nn.Module):
     """As an end, of two 3x3; as a middle without `closing`."""
 
-    def __init__(self, width: int, leading: bool, closing: bool = True) -> None:
+    def __init__(self, width: int, leading: bool, closing: bool = True, released: bool = False) -> None:
         super().__init__()
+        self.released = released
         self.bn1, self.conv1 = bn(width) if leading else None, conv3(width, width)
         self.bn2, self.conv2 = bn(width), conv3(width, width)
         self.relu = nn.ReLU(inplace=True)
         self.closing = bn(width) if closing else None
 
     def forward(self, x: Tensor) -> Tensor:
-        out = nn.functional.relu(x) if self.bn1 is None else self.relu(self.bn1(x))
+        out = opened(x, self.bn1, self.released)
         out = self.conv2(self.relu(self.bn2(self.conv1(out))))
         out += x
         return out if self.closing is None else self.relu(self.closing(out))
@@ -113,15 +128,15 @@ class BasicEnd(nn.Module):
 
 def stages_of(
     counts: Sequence[int], widths: Sequence[int], strides: Sequence[Stride], channels: int, form: Bottle = BOTTLE,
-    projection: str = "pooled",
+    projection: str = "pooled", released: bool = False,
 ) -> list[nn.Sequential]:  # fmt: skip
     """Stages of two blocks at least."""
     stages = []
     for count, width, stride in zip(counts, widths, strides, strict=True):
         blocks: list[nn.Module] = [Start(channels, width, stride, form, projection)]
         channels = int(width * form.outer)
-        blocks += [Middle(channels, width, leading=index > 1, form=form) for index in range(1, count - 1)]
-        blocks.append(End(channels, width, leading=count > 2, form=form))
+        blocks += [Middle(channels, width, index > 1, form, released) for index in range(1, count - 1)]
+        blocks.append(End(channels, width, count > 2, form, released))
         stages.append(nn.Sequential(*blocks))
     return stages
 
@@ -131,9 +146,9 @@ class IResNet(Stages):
 
     def __init__(
         self, counts: Sequence[int], classes: int = 1000, *, form: Bottle = BOTTLE,
-        strides: Sequence[Stride] = (2, 2, 2, 2), cut: int | None = None,
+        strides: Sequence[Stride] = (2, 2, 2, 2), cut: int | None = None, released: bool = False,
     ) -> None:  # fmt: skip
-        stages = stages_of(counts[:cut], WIDTHS[:cut], strides[:cut], 64, form)
+        stages = stages_of(counts[:cut], WIDTHS[:cut], strides[:cut], 64, form, released=released)
         head = classifier(int(512 * form.outer), classes, form.dim) if cut is None else nn.Identity()
         super().__init__(image_stem(form.dim, pool=False), stages, head)
 
@@ -141,11 +156,11 @@ class IResNet(Stages):
 class BasicIResNet(Stages):
     """An image iResNet of blocks of two 3x3."""
 
-    def __init__(self, counts: Sequence[int], classes: int = 1000) -> None:
+    def __init__(self, counts: Sequence[int], classes: int = 1000, released: bool = False) -> None:
         stages, channels = [], 64
         for count, width in zip(counts, WIDTHS, strict=True):
             blocks: list[nn.Module] = [BasicStart(channels, width, 2)]
-            blocks += [BasicEnd(width, index > 1, closing=index == count - 1) for index in range(1, count)]
+            blocks += [BasicEnd(width, index > 1, index == count - 1, released) for index in range(1, count)]
             stages.append(nn.Sequential(*blocks))
             channels = width
         super().__init__(image_stem(pool=False), stages, classifier(512, classes))
@@ -154,8 +169,8 @@ class BasicIResNet(Stages):
 class ResStage(Stages):
     """iResNet's stages in ResNet's frame: a pool in the stem, and option C where a stage starts."""
 
-    def __init__(self, counts: Sequence[int], classes: int = 1000) -> None:
-        stages = stages_of(counts, WIDTHS, (1, 2, 2, 2), 64, projection="C")
+    def __init__(self, counts: Sequence[int], classes: int = 1000, released: bool = False) -> None:
+        stages = stages_of(counts, WIDTHS, (1, 2, 2, 2), 64, projection="C", released=released)
         super().__init__(image_stem(), stages, classifier(2048, classes))
 
 
