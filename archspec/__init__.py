@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from archspec.compiler.decompile import fold
     from archspec.compiler.figures import EngineError, Figure, FigureError
     from archspec.compiler.lower import Network
+    from archspec.exchange import load_weights
     from archspec.execution.compiled import CompileError
     from archspec.execution.probe import Probe
     from archspec.graph import Graph, Node
@@ -47,12 +48,15 @@ if TYPE_CHECKING:
     from archspec.language.spec import Spec
     from archspec.syntax.errors import Problem, Span, SpecError
     from archspec.training.step import TrainingStep
+    from archspec.weights.problem import WeightsError
+    from archspec.weights.transfer import Transfer
 
 __all__ = [
     "Analysis", "Architectures", "CompileError", "Difference", "EngineError", "Figure", "FigureError", "Graph",
     "Network", "Node", "Probe", "Problem", "Report", "Span", "Spec", "SpecError", "Summary", "TrainingStep",
-    "__version__", "analyze", "build", "check", "compile", "define", "diff", "emit", "expand", "fold", "load", "loads",
-    "op", "optimize", "probe", "render", "signature", "summarize", "table",
+    "Transfer", "WeightsError", "__version__", "analyze", "build", "check", "compile", "define", "diff", "emit",
+    "expand", "fold", "load", "load_weights", "loads", "op", "optimize", "probe", "render", "signature", "summarize",
+    "table",
 ]  # fmt: skip
 
 _HOMES = {
@@ -60,6 +64,7 @@ _HOMES = {
         "analyze", "build", "check", "compile", "diff", "emit", "expand", "load", "loads", "optimize", "probe",
         "render", "signature", "summarize", "table",
     ),
+    "archspec.exchange": ("load_weights",),
     "archspec.compiler.analysis.analyze": ("Analysis",),
     "archspec.compiler.analysis.architecture": ("Architectures",),
     "archspec.compiler.analysis.claims": ("Report",),
@@ -71,6 +76,8 @@ _HOMES = {
     "archspec.execution.compiled": ("CompileError",),
     "archspec.execution.probe": ("Probe",),
     "archspec.training.step": ("TrainingStep",),
+    "archspec.weights.problem": ("WeightsError",),
+    "archspec.weights.transfer": ("Transfer",),
     "archspec.graph": ("Graph", "Node"),
     "archspec.language.define": ("define", "op"),
     "archspec.language.spec": ("Spec",),

@@ -31,6 +31,7 @@ LAYERS = (
     "archspec.training",
     "archspec.weights",
     "archspec.api",
+    "archspec.exchange",
     "archspec",
     "archspec.research",
     "archspec.bench",

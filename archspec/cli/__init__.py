@@ -27,6 +27,7 @@ COMMANDS = {
     "probe": "research",
     "import": "importing",
     "sweep": "research",
+    "weights": "weights",
 }
 """The file of each command, in the order a new user meets them."""
 

@@ -57,9 +57,7 @@ class Middle(nn.Module):
     shortcut carries.
     """
 
-    def __init__(
-        self, channels: int, width: int, leading: bool, form: Bottle = BOTTLE, released: bool = False
-    ) -> None:
+    def __init__(self, channels: int, width: int, leading: bool, form: Bottle = BOTTLE, released: bool = False) -> None:
         super().__init__()
         self.released = released
         inner, dim = int(width * form.inner), form.dim
@@ -81,9 +79,7 @@ class Middle(nn.Module):
 class End(Middle):
     """A middle followed by a batch norm and a ReLU."""
 
-    def __init__(
-        self, channels: int, width: int, leading: bool, form: Bottle = BOTTLE, released: bool = False
-    ) -> None:
+    def __init__(self, channels: int, width: int, leading: bool, form: Bottle = BOTTLE, released: bool = False) -> None:
         super().__init__(channels, width, leading, form, released)
         self.closing = bn(channels, form.dim)
 
