@@ -40,10 +40,11 @@ if TYPE_CHECKING:
     from archspec.compiler.decompile import fold
     from archspec.compiler.figures import EngineError, Figure, FigureError
     from archspec.compiler.lower import Network
-    from archspec.exchange import load_weights
+    from archspec.deployment.exported import Exported, ExportError
+    from archspec.exchange import export, features, load_weights
     from archspec.execution.compiled import CompileError
     from archspec.execution.probe import Probe
-    from archspec.graph import Graph, Node
+    from archspec.graph import Feature, Graph, Node
     from archspec.language.define import define, op
     from archspec.language.spec import Spec
     from archspec.syntax.errors import Problem, Span, SpecError
@@ -52,11 +53,11 @@ if TYPE_CHECKING:
     from archspec.weights.transfer import Transfer
 
 __all__ = [
-    "Analysis", "Architectures", "CompileError", "Difference", "EngineError", "Figure", "FigureError", "Graph",
-    "Network", "Node", "Probe", "Problem", "Report", "Span", "Spec", "SpecError", "Summary", "TrainingStep",
-    "Transfer", "WeightsError", "__version__", "analyze", "build", "check", "compile", "define", "diff", "emit",
-    "expand", "fold", "load", "load_weights", "loads", "op", "optimize", "probe", "render", "signature", "summarize",
-    "table",
+    "Analysis", "Architectures", "CompileError", "Difference", "EngineError", "ExportError", "Exported", "Feature",
+    "Figure", "FigureError", "Graph", "Network", "Node", "Probe", "Problem", "Report", "Span", "Spec", "SpecError",
+    "Summary", "TrainingStep", "Transfer", "WeightsError", "__version__", "analyze", "build", "check", "compile",
+    "define", "diff", "emit", "expand", "export", "features", "fold", "load", "load_weights", "loads", "op",
+    "optimize", "probe", "render", "signature", "summarize", "table",
 ]  # fmt: skip
 
 _HOMES = {
@@ -64,7 +65,7 @@ _HOMES = {
         "analyze", "build", "check", "compile", "diff", "emit", "expand", "load", "loads", "optimize", "probe",
         "render", "signature", "summarize", "table",
     ),
-    "archspec.exchange": ("load_weights",),
+    "archspec.exchange": ("export", "features", "load_weights"),
     "archspec.compiler.analysis.analyze": ("Analysis",),
     "archspec.compiler.analysis.architecture": ("Architectures",),
     "archspec.compiler.analysis.claims": ("Report",),
@@ -78,13 +79,14 @@ _HOMES = {
     "archspec.training.step": ("TrainingStep",),
     "archspec.weights.problem": ("WeightsError",),
     "archspec.weights.transfer": ("Transfer",),
-    "archspec.graph": ("Graph", "Node"),
+    "archspec.graph": ("Feature", "Graph", "Node"),
+    "archspec.deployment.exported": ("ExportError", "Exported"),
     "archspec.language.define": ("define", "op"),
     "archspec.language.spec": ("Spec",),
     "archspec.syntax.errors": ("Problem", "Span", "SpecError"),
 }  # fmt: skip
 """Where the names are: each is loaded when it is first asked for, so that a command starts at once."""
-_ROOMS = "api compiler execution graph language ops report syntax topologies training weights".split()
+_ROOMS = "api compiler deployment execution graph language ops report syntax topologies training weights".split()
 _LATER = {name: home for home, names in _HOMES.items() for name in names}
 
 

@@ -6,10 +6,17 @@ this imports no torch.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archspec.compiler.lower import Network
+    import torch
+
+    from archspec.api import Model
+    from archspec.compiler.lower import Granularity, Network
+    from archspec.deployment.export import Format
+    from archspec.deployment.exported import Exported
     from archspec.weights.assignment import Head, Input
     from archspec.weights.load import Probe, Source
     from archspec.weights.transfer import Transfer
@@ -35,3 +42,52 @@ def load_weights(
     from archspec.weights.load import load_weights as loaded
 
     return loaded(network, source, head=head, input=input, strict=strict, probe=probe)
+
+
+def features(
+    model: Model, stages: Sequence[int] | None = None, *, granularity: Granularity = "block",
+    device: torch.device | str | None = None, dtype: torch.dtype | None = None, **overrides: Any,
+) -> Network:  # fmt: skip
+    """A network that gives the outputs of stages (all by default) as a dict by the names `stage1`, `stage2`, without
+    what only the head needs: a backbone for detection and segmentation.
+
+    `network.architecture.maps()` has the channels, stride and size of each. State-dict keys are the classifier's, of
+    which a built one's weights come along. One stage alone gives its map itself. `output_stride=8` among the
+    overrides has the later stages dilate instead of striding. Raises `SpecError`, and `ValueError` for stages that
+    there are not.
+    """
+    from archspec import api
+    from archspec.compiler.rewrite.features import features as cut
+
+    backbone = api.build(
+        cut(api.expand(model, **overrides), stages), granularity=granularity, device=device, dtype=dtype
+    )
+    if hasattr(model, "state_dict"):
+        state = model.state_dict()
+        backbone.load_state_dict({key: state[key] for key in backbone.state_dict()})
+    return backbone
+
+
+def export(
+    model: Model, path: str | os.PathLike[str], format: Format | None = None, *, optimize: bool = False,
+    **overrides: Any,
+) -> Exported:  # fmt: skip
+    """Writes a network for other programs, and runs what was written beside it.
+
+    `format`, by default from the path's ending: "onnx", "pt2" (torch.export), "aoti" (compiled ahead of time for this
+    kind of machine), "safetensors" (weights alone), "model.py" (Python that needs torch alone). All compute in
+    evaluation mode, for any batch; the input is called `input` and the outputs as in the spec (`output`). The
+    network's name and signature are in the file's metadata, in ONNX every node's address too. `optimize` folds batch
+    norms into layers first. A built network goes out with its weights, a spec with freshly drawn ones.
+
+    Raises `ExportError` where a network cannot be exported, or the file computes something else, and `OSError`;
+    nothing is written then. Raises `SpecError` for a bad spec.
+    """
+    from archspec import api
+    from archspec.compiler.lower import Network
+    from archspec.deployment.export import export as exported
+
+    if isinstance(model, Network) and overrides:
+        raise TypeError(f"a network takes no '{next(iter(overrides))}'")
+    network = model if isinstance(model, Network) else api.build(model, **overrides)
+    return exported(network, path, format, optimize)

@@ -30,6 +30,7 @@ LAYERS = (
     "archspec.execution",
     "archspec.training",
     "archspec.weights",
+    "archspec.deployment",
     "archspec.api",
     "archspec.exchange",
     "archspec",

@@ -28,6 +28,7 @@ COMMANDS = {
     "import": "importing",
     "sweep": "research",
     "weights": "weights",
+    "export": "export",
 }
 """The file of each command, in the order a new user meets them."""
 

@@ -1,6 +1,6 @@
 """Graphs: operators with concrete values, what they read, what they give and cost."""
 
 from archspec.graph.graph import Graph
-from archspec.graph.node import Node, Reduction, Source
+from archspec.graph.node import Feature, Node, Reduction, Source
 
-__all__ = ["Graph", "Node", "Reduction", "Source"]
+__all__ = ["Feature", "Graph", "Node", "Reduction", "Source"]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archspec.graph.node import Node
+from archspec.graph.node import Feature, Node, squeezed_stride
 from archspec.graph.text import spec_text
 from archspec.language.schema import Init
 from archspec.ops import Shape, Shapes
@@ -122,6 +122,14 @@ class Graph(Displayed):
     def output_shapes(self) -> dict[str, Shape]:
         """Shape of each output for one sample."""
         return {label: self.nodes[name].shape for label, name in self.outputs.items()}
+
+    def maps(self) -> dict[str, Feature]:
+        """Channels and stride of each output that is a map, by its name."""
+        given = {label: self.nodes[name] for label, name in self.outputs.items()}
+        return {
+            label: Feature(node.shape[0], squeezed_stride(node.reduction), node.shape[1:])
+            for label, node in given.items() if node.reduction is not None
+        }  # fmt: skip
 
     def input_shapes(self, node: Node) -> Shapes:
         """Shapes of what a node reads."""

@@ -39,6 +39,22 @@ class Source(Operator):
 
 
 @dataclass(frozen=True, slots=True)
+class Feature:
+    """A map that a network gives: what detection code asks of a backbone."""
+
+    channels: int
+    stride: int | Fraction | Reduction
+    """By how much it is smaller than the input; by dimension where they differ."""
+    size: Shape
+    """Its spatial size for the spec's input."""
+
+
+def squeezed_stride(reduction: Reduction) -> int | Fraction | Reduction:
+    """One number where all dimensions agree."""
+    return reduction[0] if len(set(reduction)) == 1 else reduction
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One operator of a network. `name` is its address; if it is a module, also its path and state-dict prefix."""
 

@@ -236,6 +236,8 @@ class Document(Section):
     levels: Annotated[Levels, SectionOf] | None = None
     skips: list[Annotated[Skip, SectionOf]] = []
     drop_path: Annotated[StochasticDepth, SectionOf] | None = None
+    output_stride: ExprField | None = None
+    """How many times smaller than the input a map may become: strides beyond that become dilation of what follows."""
     until: Text | None = None
     """A stage or block after which the network, head included, is cut off."""
     outputs: dict[str, Text] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.compiler.expand.builder import Builder
+from archspec.compiler.expand.dilation import dilate
 from archspec.compiler.expand.drop_path import check_drops
 from archspec.compiler.expand.flat import expand_flat
 from archspec.compiler.expand.following import expand_following
@@ -67,5 +68,7 @@ def _expanded(spec: Spec, memo: Memo | None, builder: Builder) -> Graph:
         memo.checked = True
     outputs = output_nodes(document.outputs, end, builder, passed, heads, follows)
     check_drops(builder, outputs.values())
+    if document.output_stride is not None and not builder.problems:
+        dilate(builder, document.output_stride, spec.params)
     builder.problems.check()
     return Graph(spec.name, builder.nodes.values(), outputs, document.init, kinds, [*idle, *notes])
