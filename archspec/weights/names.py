@@ -63,7 +63,8 @@ def partly(graph: Graph, ours: Sequence[Layer], theirs: Sequence[Layer]) -> Iter
     for name, scheme in schemes().items():
         found: dict[str, str] = {}
         for layers, forms in _parts(graph, ours, scheme):
-            found |= max((_places(graph, layers, there, form) for form in forms), key=len, default={})
+            tried = [_places(graph, layers, there, form) for form in forms]
+            found |= max(tried, key=lambda places: len(places), default={})
         yield name, found
 
 

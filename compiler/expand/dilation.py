@@ -105,8 +105,10 @@ class Dilation:
             return self._refuse(node, "without its stride it changes the size of the map, as an even kernel does")
         return changed
 
-    def _refuse(self, node: Node, why: str) -> None:
+    def _refuse(self, node: Node, why: str) -> Operator | None:
+        """Adds why an operator cannot be dilated, and gives None."""
         self.builder.problems.add(f"output_stride: {why}", node.span, hint=_ADVICE, where=node.name)
+        return None
 
 
 _SAFE = frozenset(
