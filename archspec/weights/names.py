@@ -64,8 +64,12 @@ def partly(graph: Graph, ours: Sequence[Layer], theirs: Sequence[Layer]) -> Iter
         found: dict[str, str] = {}
         for layers, forms in _parts(graph, ours, scheme):
             tried = [_places(graph, layers, there, form) for form in forms]
-            found |= max(tried, key=lambda places: len(places), default={})
+            found |= max(tried, key=_size, default={})
         yield name, found
+
+
+def _size(places: dict[str, str]) -> int:
+    return len(places)
 
 
 def _parts(graph: Graph, ours: Sequence[Layer], scheme: Scheme) -> Iterator[tuple[Sequence[Layer], Sequence[Form]]]:
