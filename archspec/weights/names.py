@@ -64,12 +64,8 @@ def partly(graph: Graph, ours: Sequence[Layer], theirs: Sequence[Layer]) -> Iter
         found: dict[str, str] = {}
         for layers, forms in _parts(graph, ours, scheme):
             tried = [_places(graph, layers, there, form) for form in forms]
-            found |= max(tried, key=_size, default={})
+            found |= next((places for places in tried if len(places) == max(map(len, tried))), {})
         yield name, found
-
-
-def _size(places: dict[str, str]) -> int:
-    return len(places)
 
 
 def _parts(graph: Graph, ours: Sequence[Layer], scheme: Scheme) -> Iterator[tuple[Sequence[Layer], Sequence[Form]]]:

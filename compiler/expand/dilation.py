@@ -79,11 +79,16 @@ class Dilation:
             return self._refuse(node, "a denser map would be a longer vector") if flat else node.op
         strides = node.op.reduction(rank)
         before = self._reduction(maps[0])
-        kept = tuple(1 if b * s > self.limit else s for b, s in zip(before, strides, strict=True))
+        kept = tuple(self._kept(b, s) for b, s in zip(before, strides, strict=True))
         self.rates[node.name] = tuple(r * (s // k) for r, s, k in zip(rate, strides, kept, strict=True))
         if max(rate) == 1 and kept == strides:
             return node.op
         return self._spread(node, maps[0], rate, strides, kept)
+
+    def _kept(self, before: int | Fraction, stride: int) -> int:
+        """The largest part of a stride that stays within the limit."""
+        parts = (part for part in range(stride, 1, -1) if stride % part == 0 and before * part <= self.limit)
+        return next(parts, 1)
 
     def _spread(self, node: Node, source: Node, rate: Rate, strides: Rate, kept: Rate) -> Operator | None:
         """A convolution or pool with other strides, its kernel spread by the rate of what it reads."""
@@ -101,7 +106,7 @@ class Dilation:
             return op
         changed = op.model_copy(update=change)
         sizes = zip(source.shape[1:], changed.shape((source.shape,))[1:], strides, kept, strict=True)
-        if any(new != old for old, new, stride, left in sizes if left < stride):
+        if any(new != old for old, new, stride, left in sizes if left == 1 < stride):
             return self._refuse(node, "without its stride it changes the size of the map, as an even kernel does")
         return changed
 
