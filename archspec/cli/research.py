@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from archspec import api
-from archspec.cli.shared import console, echo, existing, load, print_table, problems, spec_options, working
+from archspec.cli.shared import console, echo, existing, load, print_table, problems, spec_options, with_values, working
 
 if TYPE_CHECKING:
     from archspec.language.spec import Spec
@@ -156,22 +157,28 @@ def probe(
 
 
 @click.command()
-@click.argument("one", callback=existing)
-@click.argument("other", callback=existing)
+@click.argument("one", callback=with_values)
+@click.argument("other", callback=with_values)
 @click.option("--trust", is_flag=True, help="Let the specs' `module:` name any Python class.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw both side by side into this file."
 )
-def diff(one: str, other: str, trust: bool, as_json: bool, figure: Path | None) -> None:
+def diff(
+    one: tuple[str, tuple[str, ...]], other: tuple[str, tuple[str, ...]], trust: bool, as_json: bool,
+    figure: Path | None,
+) -> None:  # fmt: skip
     """Tell what changed from one spec to another: in the language, in the blocks, in the wiring, in figures.
 
-    Blocks are aligned by what they compute: one put in between shifts none of the others.
+    Blocks are aligned by what they compute: one put in between shifts none of the others. Values may stand with a
+    spec: archspec diff iresnet50 "iresnet50 released=true".
     """
 
     with problems():
-        specs = [load(one, (), trust), load(other, (), trust)]
+        specs = [load(reference, settings, trust) for reference, settings in (one, other)]
         found = api.diff(*specs)
+    names = tuple(" ".join((spec.name, *settings)) for spec, (_, settings) in zip(specs, (one, other), strict=True))
+    found = replace(found, names=names)
     if as_json:
         echo(json.dumps(found.to_dict(), indent=1))
     else:

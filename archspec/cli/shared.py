@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -84,6 +85,12 @@ def existing(ctx: click.Context | None, param: click.Parameter | None, value: st
     if not path.exists():
         raise click.BadParameter(f"there is no file {value}", ctx, param)
     return value
+
+
+def with_values(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, tuple[str, ...]]:
+    """A spec and the values given with it in one argument, as in "iresnet50 released=true", if there is one."""
+    reference, *settings = [value] if Path(value).exists() else value.split() or [value]
+    return existing(ctx, param, reference), tuple(settings)
 
 
 def _all_existing(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

@@ -57,9 +57,10 @@ def verified(
         if expected.shape != given.shape:
             raise ExportError(f"the export gives '{label}' as {tuple(given.shape)}, not {tuple(expected.shape)}")
         apart = float((expected.double() - given.double()).abs().max())
-        absolute, relative = max(absolute, apart), max(relative, apart / max(float(expected.abs().max()), 1e-30))
-        if not relative <= tolerance:
+        part = apart / max(float(expected.abs().max()), 1e-30)
+        if not part <= tolerance:  # nor is NaN
             raise ExportError(f"the export computes something else: '{label}' differs by {apart:.2g}")
+        absolute, relative = max(absolute, apart), max(relative, part)
     return Differences(absolute, relative)
 
 

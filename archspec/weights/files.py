@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import re
@@ -68,7 +69,9 @@ def _torch(path: Path) -> Any:
             f"{path}: to read it would run {what}, which a file of weights has no need of. Save its state dict alone, "
             "where you trust it: torch.save(model.state_dict(), PATH)"
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # torch seeks before the start of what is cut
+            raise
         told = (str(error).splitlines() or [""])[0].partition(". ")[0]
         raise WeightsError(f"{path}: this is no checkpoint, or one that is cut off ({terminal(told)})") from None
 
