@@ -177,8 +177,8 @@ def diff(
     with problems():
         specs = [load(reference, settings, trust) for reference, settings in (one, other)]
         found = api.diff(*specs)
-    names = tuple(" ".join((spec.name, *settings)) for spec, (_, settings) in zip(specs, (one, other), strict=True))
-    found = replace(found, names=names)
+    before, after = (" ".join((spec.name, *given[1])) for spec, given in zip(specs, (one, other), strict=True))
+    found = replace(found, names=(before, after))
     if as_json:
         echo(json.dumps(found.to_dict(), indent=1))
     else:
