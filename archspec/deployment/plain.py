@@ -11,7 +11,7 @@ import torch
 
 from archspec.compiler.emit import emit
 from archspec.compiler.lower import Network, lower
-from archspec.compiler.lower.edits import described
+from archspec.compiler.lower.holding import described
 from archspec.deployment.exported import ExportError
 from archspec.deployment.verify import Differences, named, verified
 from archspec.weights.files import read, write

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from archspec.compiler.lower import Network
-from archspec.compiler.lower.edits import described
+from archspec.compiler.lower.holding import described
 from archspec.graph import Graph, Node
 from archspec.weights.comparison import observe
 from archspec.weights.layers import COUNTERS, Layer, heads, own_layers
