@@ -177,7 +177,7 @@ def diff(
     with problems():
         specs = [load(reference, settings, trust) for reference, settings in (one, other)]
         found = api.diff(*specs)
-    before, after = (" ".join((spec.name, *given[1])) for spec, given in zip(specs, (one, other), strict=True))
+    before, after = (" ".join((spec.name, *side[1])) for spec, side in zip(specs, (one, other), strict=True))
     found = replace(found, names=(before, after))
     if as_json:
         echo(json.dumps(found.to_dict(), indent=1))

@@ -52,7 +52,7 @@ def compare(
     theirs in `layers`, and with `ends` the outputs. Modes stay as they were. Raises what running raises.
     """
     mine, out = observe(network, list(layers), x)
-    other, given = observe(theirs, [layers[name] for name in layers], _suited(wider, theirs))
+    other, given = observe(theirs, [layers[name] for name in layers], suited(wider, theirs))
     graph = network.architecture
     tolerance = ROUNDINGS * max(_rounding(network), _rounding(theirs))
     blocks: set[str] = set()
@@ -132,7 +132,7 @@ def evaluated(root: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _suited(x: Tensor, module: nn.Module) -> Tensor:
+def suited(x: Tensor, module: nn.Module) -> Tensor:
     """The input in the dtype and on the device of a module."""
     first = next((value for value in module.parameters() if value.is_floating_point()), None)
     return x if first is None else x.to(first.device, first.dtype)
@@ -147,9 +147,13 @@ def _rounding(module: nn.Module) -> float:
 def _difference(one: Tensor, other: Tensor) -> float:
     if one.shape != other.shape:
         return float("inf")
-    mine, theirs = one.detach().double().cpu(), other.detach().double().cpu()
-    apart = torch.where(mine == theirs, 0.0, (mine - theirs).abs())  # infinite alike is alike
-    return float("inf") if bool(apart.isnan().any()) else float(apart.max()) if apart.numel() else 0.0
+    mine, theirs = one.detach().cpu(), other.detach().cpu()
+    if torch.equal(mine, theirs):
+        return 0.0
+    largest = float((mine - theirs).abs().max())
+    if largest != largest:  # infinite alike is alike; else NaN
+        largest = float(torch.where(mine == theirs, 0.0, (mine - theirs).abs()).max())
+    return largest if largest == largest else float("inf")
 
 
 def _apart(one: Tensor, other: Tensor) -> float:

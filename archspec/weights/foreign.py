@@ -50,17 +50,24 @@ def foreign(module: nn.Module, example: Tensor) -> Foreign | None:
     return None  # a module that is not ours is matched by names or in the order of execution
 
 
+_TRAINING = ("momentum", "scale_init", "bias_init")
+"""Fields that say how batch norms learn and how weights start, of which evaluation with given weights knows nothing."""
+
+
 def opened(graph: Graph, head: bool, channels: bool) -> Graph:
-    """A graph for comparison where some of it may differ: the last layers' outputs with `head`, the input's channels
-    with `channels`. Its shapes and costs are as before: it is not for use."""
+    """A graph for comparing what weights mean: without what only training or initialisation knows, and where they may
+    differ, without the last layers' outputs (`head`) and the input's channels (`channels`). It is for nothing else."""
     last = heads(graph) if head else set()
 
     def plain(node: Node) -> Node:
+        fields = type(node.op).model_fields
+        change = {name: fields[name].default for name in _TRAINING if name in fields}
         if node.name in last:
-            return replace(node, op=node.op.model_copy(update={"out": 1}))
+            change["out"] = 1
         if channels and not node.inputs:
-            return replace(node, op=node.op.model_copy(update={"sample": (1, *node.shape[1:])}))
-        return node
+            change["sample"] = (1, *node.shape[1:])
+        changed = {name: value for name, value in change.items() if getattr(node.op, name) != value}
+        return replace(node, op=node.op.model_copy(update=changed)) if changed else node
 
     return Graph(graph.name, map(plain, graph), graph.outputs)
 

@@ -117,6 +117,17 @@ def test_a_network_of_ours_is_a_module_too() -> None:
     assert gap(other, one) < 1e-6
 
 
+def test_what_only_training_knows_may_differ() -> None:
+    trained, other = {"paths.activation": [{"bn": {"momentum": 0.01, "scale_init": 0.5}}, "relu"]}, {}
+    one, network = lively(build("resnet18", **trained)), build("resnet18", **other)
+    done = archspec.load_weights(network, one)
+    assert done.how == "by structure"
+    assert gap(network, one) == 0
+    epsilon = build("resnet18", **{"paths.activation": [{"bn": {"eps": 1e-3}}, "relu"]})
+    with unchanged(network), pytest.raises(WeightsError, match=r"stem: theirs has bn\(eps=0\.001\) of conv"):
+        archspec.load_weights(network, epsilon)
+
+
 WRONG = {
     "the code of iResNet": ("iresnet50", lambda: IResNet(COUNTS, 10, released=True), {"released": True},
                             "stage1.1", "stage1.1: theirs adds relu(x), ours adds x"),
