@@ -75,22 +75,22 @@ def expand(model: Model, **overrides: Any) -> Graph:
 
 def build(
     model: Unbuilt, *, granularity: Granularity = "block", device: torch.device | str | None = None,
-    dtype: torch.dtype | str | None = None, **overrides: Any,
+    dtype: torch.dtype | str | None = None, features: Sequence[int] | None = None, **overrides: Any,
 ) -> Network:  # fmt: skip
     """An executable `torch.fx.GraphModule`, initialised from torch's global generator.
 
     It maps (N, channels, *size) to the output, or to a dict of outputs if the spec names several. With granularity
     "block" its nodes are blocks, instances of one class per structural signature; with "op", single operators. Both
-    have the same state-dict keys. `device` and `dtype`, by name or as torch has them, default to torch's own, so that
-    `with torch.device("meta")` builds without memory.
+    have the same state-dict keys. `device` and `dtype`, by name or as torch has them, default to torch's own, as set by
+    `with torch.device("meta")`. With `features=[2, 3, 4]` it gives what these stages give (`archspec.features`).
 
-    Raises `SpecError`, `TypeError` for a built network, `ValueError` for an unknown granularity, device or dtype.
+    Raises `SpecError`, `TypeError` for a network, `ValueError` for an unknown granularity, device, dtype, stage.
     """
     from archspec.execution.device import picked
 
     if granularity not in ("block", "op"):
         raise ValueError(f"granularity is 'block' or 'op', not {granularity!r}")
-    return network_of(_given(unbuilt(model), overrides), granularity, *picked(device, dtype))
+    return network_of(_given(unbuilt(model), overrides), granularity, *picked(device, dtype), features)
 
 
 def compile(

@@ -46,7 +46,7 @@ def load_weights(
 
 def features(
     model: Model, stages: Sequence[int] | None = None, *, granularity: Granularity = "block",
-    device: torch.device | str | None = None, dtype: torch.dtype | None = None, **overrides: Any,
+    device: torch.device | str | None = None, dtype: torch.dtype | str | None = None, **overrides: Any,
 ) -> Network:  # fmt: skip
     """A network that gives the outputs of stages (all by default) as a dict by the names `stage1`, `stage2`, without
     what only the head needs: a backbone for detection and segmentation.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from archspec.compiler.expand import expand
@@ -20,9 +21,13 @@ def graph_of(spec: Spec | Graph) -> Graph:
 
 
 def network_of(
-    spec: Spec | Graph, granularity: Granularity, device: torch.device | None, dtype: torch.dtype | None
-) -> Network:
-    """The network of a spec or graph. Imports torch, which checking and summarising do without."""
+    spec: Spec | Graph, granularity: Granularity, device: torch.device | None, dtype: torch.dtype | None,
+    stages: Sequence[int] | None = None,
+) -> Network:  # fmt: skip
+    """The network of a spec or graph, or of what some of its stages need. Imports torch, which checking and summarising
+    do without. Raises `ValueError` for stages that there are not."""
     from archspec.compiler.lower import lower
+    from archspec.compiler.rewrite.features import features
 
-    return lower(graph_of(spec), granularity, device, dtype)
+    graph = graph_of(spec)
+    return lower(graph if stages is None else features(graph, stages), granularity, device, dtype)

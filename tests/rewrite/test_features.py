@@ -50,7 +50,7 @@ def test_features_are_what_the_classifier_computes_on_its_way() -> None:
 
 
 def test_the_last_stages_and_one_alone() -> None:
-    backbone = archspec.features(small("resnet18"), [2])
+    backbone = archspec.build(small("resnet18"), features=[2])
     assert not any(key.startswith(("stage3", "head")) for key in backbone.state_dict())
     with torch.no_grad():
         assert backbone(X).shape == (2, 128, 8, 8)
