@@ -84,7 +84,7 @@ def build(
     have the same state-dict keys. `device` and `dtype`, by name or as torch has them, default to torch's own, as set by
     `with torch.device("meta")`. With `features=[2, 3, 4]` it gives what these stages give (`archspec.features`).
 
-    Raises `SpecError`, `TypeError` for a network, `ValueError` for an unknown granularity, device, dtype, stage.
+    Raises `SpecError`, `TypeError` for a network, `ValueError` for an unknown granularity, device, dtype or stage.
     """
     from archspec.execution.device import picked
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.util import find_spec
 
 from torch import Tensor, nn
 
 from archspec.compiler.lower import Network
 from archspec.compiler.lower.holding import described
 from archspec.graph import Graph, Node
-from archspec.weights.comparison import observe
+from archspec.weights.comparison import evaluated, observe, suited
 from archspec.weights.layers import COUNTERS, Layer, heads, own_layers
+
+
+_TRACER = "archspec.compiler.trace"  # which reads modules into graphs, where this version has it
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class Foreign:
 
 
 def foreign(module: nn.Module, example: Tensor) -> Foreign | None:
-    """The graph of a module: that of a network of ours, else by tracing it; None where it cannot be traced.
+    """The graph of a module: that of a network of ours, else by tracing it in evaluation mode; None where it cannot be
+    traced, as with control flow that depends on data.
 
     Raises `ValueError` for a network of ours that is no longer what its graph says.
     """
@@ -47,7 +53,15 @@ def foreign(module: nn.Module, example: Tensor) -> Foreign | None:
         graph = described(module)
         layers = own_layers(module)
         return Foreign(graph, {layer.name: {key: f"{layer.name}.{key}" for key in layer.tensors} for layer in layers})
-    return None  # a module that is not ours is matched by names or in the order of execution
+    if find_spec(_TRACER) is None:
+        return None
+    tracer = import_module(_TRACER)
+    with evaluated(module):
+        try:
+            graph: Graph = tracer.trace(module, suited(example, module))
+        except tracer.TraceError:
+            return None
+    return Foreign(graph, graph.weights)  # type: ignore[attr-defined, unused-ignore]
 
 
 _TRAINING = ("momentum", "scale_init", "bias_init")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -128,6 +129,49 @@ def test_what_only_training_knows_may_differ() -> None:
         archspec.load_weights(network, epsilon)
 
 
+TRACED = pytest.mark.skipif(find_spec("archspec.compiler.trace") is None, reason="needs the tracer")
+
+
+@TRACED
+@pytest.mark.parametrize(
+    ("name", "make", "told"),
+    [("iresnet50", lambda: IResNet(COUNTS, 10, released=True), "stage1.1: theirs adds relu(x), ours adds x"),
+     ("resnet50", lambda: NamedResNet(COUNTS, 10, stride_first=True),
+      "stage2.0: theirs has conv(kernel=1, out=128, stride=2) of x, ours has conv(kernel=1, out=128) of x")],
+)  # fmt: skip
+def test_of_a_traced_module_both_sides_operators_are_told(name: str, make: Callable[[], nn.Module], told: str) -> None:
+    network = build(name)
+    with unchanged(network), pytest.raises(WeightsError) as error:
+        archspec.load_weights(network, lively(make()))
+    assert told in str(error.value)
+
+
+@TRACED
+def test_a_module_without_our_names_is_matched_by_structure() -> None:
+    module, network = lively(IResNet(COUNTS, 10, released=True)).train(), build("iresnet50", released=True)
+    done = archspec.load_weights(network, module)
+    assert done.how == "by structure"
+    assert done.largest is not None
+    assert done.largest < 2e-6
+    assert module.training
+    assert gap(network, module) < 2e-6
+
+
+class Branching(NamedResNet):
+    """What cannot be traced: its way depends on the data."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if x.sum() > -1e9 else -x)
+
+
+def test_a_module_that_cannot_be_traced_is_matched_by_names_and_proven_all_the_same() -> None:
+    module, network = lively(Branching(COUNTS, 10, basic=True)), build("resnet18")
+    done = archspec.load_weights(network, module)
+    assert done.how == "by the names of torchvision"
+    assert done.verified is not None
+    assert gap(network, module) < 2e-6
+
+
 WRONG = {
     "the code of iResNet": ("iresnet50", lambda: IResNet(COUNTS, 10, released=True), {"released": True},
                             "stage1.1", "stage1.1: theirs adds relu(x), ours adds x"),
@@ -141,8 +185,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_fits_and_is_wrong_is_refused_with_its_block(case: str) -> None:
+def test_what_fits_and_is_wrong_is_refused_with_its_block(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal shapes in equal order, another function: from the module itself, where it cannot be traced."""
+    monkeypatch.setattr(loading, "foreign", lambda *_: None)
     name, make, _, block, _ = WRONG[case]
     torch.manual_seed(1)
     module, network = lively(make()), build(name)
@@ -159,7 +204,7 @@ def test_by_structure_the_operators_of_both_sides_are_told(case: str) -> None:
     assert told in str(error.value)
 
 
-def test_the_third_that_fits_and_is_wrong() -> None:
+def test_the_third_that_fits_and_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pre-activation net whose first block adds the raw input, as pytorchcv's preresnet110 does."""
     spec = archspec.load("cifar_preresnet110", depth=14)
     network = archspec.build(spec)
@@ -169,6 +214,7 @@ def test_the_third_that_fits_and_is_wrong() -> None:
         archspec.load_weights(network, other)
     assert "stage1.0: theirs adds x, ours adds relu(pre.bn)" in str(error.value)
     untraced = nn.Sequential(other)
+    monkeypatch.setattr(loading, "foreign", lambda *_: None)
     with unchanged(network), pytest.raises(WeightsError, match=r"part at stage1\.0: what stage1\.1\.pre\.bn"):
         archspec.load_weights(network, untraced)
 
