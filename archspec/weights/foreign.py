@@ -15,7 +15,6 @@ from archspec.graph import Graph, Node
 from archspec.weights.comparison import evaluated, observe, suited
 from archspec.weights.layers import COUNTERS, Layer, heads, own_layers
 
-
 _TRACER = "archspec.compiler.trace"  # which reads modules into graphs, where this version has it
 
 
@@ -50,9 +49,10 @@ def foreign(module: nn.Module, example: Tensor) -> Foreign | None:
     Raises `ValueError` for a network of ours that is no longer what its graph says.
     """
     if isinstance(module, Network):
-        graph = described(module)
         layers = own_layers(module)
-        return Foreign(graph, {layer.name: {key: f"{layer.name}.{key}" for key in layer.tensors} for layer in layers})
+        return Foreign(
+            described(module), {layer.name: {key: f"{layer.name}.{key}" for key in layer.tensors} for layer in layers}
+        )
     if find_spec(_TRACER) is None:
         return None
     tracer = import_module(_TRACER)
