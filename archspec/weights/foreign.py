@@ -49,10 +49,8 @@ def foreign(module: nn.Module, example: Tensor) -> Foreign | None:
     Raises `ValueError` for a network of ours that is no longer what its graph says.
     """
     if isinstance(module, Network):
-        layers = own_layers(module)
-        return Foreign(
-            described(module), {layer.name: {key: f"{layer.name}.{key}" for key in layer.tensors} for layer in layers}
-        )
+        keys = {layer.name: {key: f"{layer.name}.{key}" for key in layer.tensors} for layer in own_layers(module)}
+        return Foreign(described(module), keys)
     if find_spec(_TRACER) is None:
         return None
     tracer = import_module(_TRACER)

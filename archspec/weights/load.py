@@ -97,14 +97,12 @@ def structural(graph: Graph, traced: Foreign, leave: Leave) -> dict[str, str]:
     found = correspondence(ours, theirs)
     if found is None:
         where = parting(ours, theirs)
-        raise WeightsError(
-            f"'{graph.name}' and '{traced.graph.name}' are not one network. "
-            + (
-                f"They part at {where}"
-                if where
-                else "They have equal operators, but no map leads from one to the other"
-            )
+        told = (
+            f"They part at {where}" if where else "No map leads from one to the other, though their operators are alike"
         )
+        if leave.head == "same" and correspondence(*(opened(each, True, False) for each in (graph, traced.graph))):
+            told += "; another head is kept by head='new' (--head new)"
+        raise WeightsError(f"'{graph.name}' and '{traced.graph.name}' are not one network. {told}")
     return found
 
 

@@ -263,7 +263,7 @@ def test_another_head() -> None:
     module, network = theirs(), build(classes=7)
     head = network.head.linear.weight.clone()  # type: ignore[union-attr]
     for source in (module.state_dict(), module):
-        with pytest.raises(WeightsError, match=r"head.linear.*--head new|head\.linear \(weight 7x2048"):
+        with pytest.raises(WeightsError, match=r"--head new|head\.linear \(weight 7x2048"):
             archspec.load_weights(network, source)
         done = archspec.load_weights(network, source, head="new")
         assert done.kept == ("head.linear.weight", "head.linear.bias")
@@ -272,6 +272,11 @@ def test_another_head() -> None:
     ours, other = copy.deepcopy(network), copy.deepcopy(module)
     ours.head.linear, other.fc = nn.Identity(), nn.Identity()  # type: ignore[union-attr]
     assert gap(ours, other) < 2e-6
+
+
+def test_by_structure_another_head_is_advised() -> None:
+    with pytest.raises(WeightsError, match=r"part at head: .*out=10.*, ours .*out=7.*; another head .*--head new"):
+        archspec.load_weights(build("resnet18", classes=7), build("resnet18"))
 
 
 def test_one_channel_gets_the_sum() -> None:
@@ -315,15 +320,14 @@ def test_a_probe_proves_or_refuses() -> None:
 
 def test_another_network_names_both_sides() -> None:
     network = build("resnet18")
-    for source in (theirs().state_dict(), theirs()):
-        with unchanged(network), pytest.raises(WeightsError) as error:
-            archspec.load_weights(network, source)
-        told = str(error.value)
-        assert "'resnet18'" in told
-        assert (
-            "ours has stage1.0.branch.conv1 (weight 64x64x3x3), where theirs has layer1.0.conv1 (weight 64x64x1x1)"
-            in told
-        )
+    with unchanged(network), pytest.raises(WeightsError) as error:
+        archspec.load_weights(network, theirs().state_dict())
+    told = "ours has stage1.0.branch.conv1 (weight 64x64x3x3), where theirs has layer1.0.conv1 (weight 64x64x1x1)"
+    assert f"not the weights of 'resnet18': {told}" in str(error.value)
+    with unchanged(network), pytest.raises(WeightsError) as error:
+        archspec.load_weights(network, build("resnet50"))
+    told = "stage1.0: theirs has conv(kernel=1, out=64) of x, ours has conv(kernel=3, out=64) of x"
+    assert f"'resnet18' and 'resnet50' are not one network. They part at {told}" in str(error.value)
 
 
 def test_a_backbone_takes_a_classifiers_weights() -> None:
