@@ -71,7 +71,7 @@ class Dilation:
         if len(rates) > 1:
             return self._refuse(node, "it joins maps of which only some would have been denser")
         self.rates[node.name] = rate if len(node.shape) > 1 else ()
-        if not rate or node.op.key in _SAFE:
+        if not rate or _everywhere(node.op):
             return node.op
         rank = len(rate)
         if len(node.shape) == 1:
@@ -116,9 +116,11 @@ class Dilation:
         return None
 
 
-_SAFE = frozenset(
-    "bn group_norm layer_norm rms_norm local_response_norm relu relu6 leaky_relu prelu elu silu hardswish gelu mish "
-    "sigmoid hardsigmoid tanh softmax channel_mean channel_max add multiply concat scale one_minus slice "
-    "channel_shuffle pad_channels identity dropout drop_path".split()
-)
-"""Operators that do the same at every position, or over all of them."""
+_ROLES = ("norm", "activation", "join", "regularizer")
+_SAFE = "channel_mean channel_max scale one_minus slice channel_shuffle pad_channels identity".split()
+
+
+def _everywhere(op: Operator) -> bool:
+    """Whether an operator does the same at every position, or over all of them. What is not known to is refused on a
+    denser map."""
+    return op.role in _ROLES or op.key in _SAFE
