@@ -241,8 +241,9 @@ class Document(Section):
     """The network's name; the file's stem by default."""
     paper: Annotated[Paper, SectionOf] | None = None
     lineage: Annotated[Lineage, SectionOf] | None = None
-    extends: Text | None = None
-    """The spec this one changes: a path relative to this file, or the name of one of the zoo."""
+    extends: Texts | None = None
+    """What this spec changes: a path relative to this file, the name of a spec of the zoo, or a list of them, of which
+    later ones change earlier ones."""
     input: Annotated[Input, SectionOf]
     params: dict[str, ExprField] = {}
     """Numbers, conditions, lists, tables, or expressions over other params."""
