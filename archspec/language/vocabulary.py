@@ -18,7 +18,7 @@ ELSEWHERE = {
 }  # fmt: skip
 """Operators by what other libraries call them, in small letters without `_`."""
 
-_KEYS = [*BY_KEY, "use", "each"]
+_KEYS = [*BY_KEY, "use", "each", "block"]
 _FALLBACK = "a class of torch.nn goes by `module: {type: ...}`, a path of your own by `use: ...`"
 
 

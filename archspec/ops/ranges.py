@@ -120,3 +120,11 @@ Share: TypeAlias = Annotated[float, Range(0, 1)]
 Epsilon: TypeAlias = Annotated[float, Range(1e-12, 1)]
 """Added to a variance: of a constant channel it is all there is to divide by."""
 Switch: TypeAlias = Annotated[bool, BeforeValidator(_switch)]
+
+
+def sizes(value: Any) -> int | list[int]:
+    """A stride as expressions hold it: one number, or a list where dimensions differ. Raises `ValueError`."""
+    found = [SIZES.check(size) for size in (value if isinstance(value, list) else [value])]
+    if not found:
+        raise ValueError(f"must be {SIZES}, not {show(value)}")
+    return found[0] if len(set(found)) == 1 else found

@@ -28,7 +28,7 @@ _IN_SHORTCUTS = "shortcuts, levels, skips, and blocks in graph form with a field
 SCOPE_NAMES = {
     "stage": _IN_STAGES, "stages": _IN_STAGES, "count": _IN_BLOCKS, "index": _IN_BLOCKS, "first": _IN_BLOCKS,
     "last": _IN_BLOCKS, "stride": _IN_BLOCKS, "downsampled": _IN_BLOCKS, "channels": "paths know it",
-    "out": _IN_SHORTCUTS, "changed": _IN_SHORTCUTS,
+    "here": "paths know it", "number": _IN_BLOCKS, "total": _IN_BLOCKS, "out": _IN_SHORTCUTS, "changed": _IN_SHORTCUTS,
 }  # fmt: skip
 
 FUNCTION_NAMES = frozenset({"min", "max", "sum", "len", "round", "floor", "ceil", "sqrt", "log", "exp"})

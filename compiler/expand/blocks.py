@@ -8,9 +8,10 @@ from typing import Any
 
 from archspec.compiler.expand.builder import Builder, Signal, quotient, strided
 from archspec.compiler.expand.drop_path import lost
-from archspec.compiler.expand.paths import Paths, Step, copied, scope_at
+from archspec.compiler.expand.paths import Paths, scope_at
+from archspec.compiler.expand.splice import Step, copied
 from archspec.compiler.expand.wires import Strand
-from archspec.language.items import Path, Use
+from archspec.language.items import Operation, Path, Use
 from archspec.language.schema import Block
 from archspec.ops import Add, Operator, ShapeError
 from archspec.syntax.errors import Span
@@ -194,19 +195,20 @@ def _output(
     if joiner is not None and len(sources) > 1:
         try:
             # What `use` and `when` make of the path decides, not how it is written.
-            steps = [step for step, _ in paths.active(strand.ops, scope, place.address)]
+            steps = paths.active(strand.ops, sources[0], scope, place.address)
         except Poisoned:
             return None
-        closing = steps[0] if steps and steps[0].operation.operator is Add else None
+        first = steps[0].item if steps else None
+        closing = steps[0] if isinstance(first, Operation) and first.operator is Add else None
         if closing is not None and len(steps) > 1:
             builder.problems.add(
-                "a shortcut from outside joins this block, and operators follow its addition", closing.operation.span,
+                "a shortcut from outside joins this block, and operators follow its addition", closing.item.span,
                 where=place.address, hint="move them to `after`",
             )  # fmt: skip
             return None
     if closing is not None:
         operands = list(zip(strand.inputs, sources, strict=True))
-        return _close(place, operands, builder, joiner, hint, name=closing.name, span=closing.operation.span)
+        return _close(place, operands, builder, joiner, hint, name=closing.name, span=closing.item.span)
     signal = paths.run(
         strand.ops, sources, place.address, scope, where=place.address, labels=strand.inputs, hint=hint
     )  # fmt: skip

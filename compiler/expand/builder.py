@@ -122,6 +122,10 @@ class Builder:
             self.problems.check()
         parts = name.split(".")
         self.work.spend(90 + 10 * len(sources) + len(parts) * len(name) // 4, TOO_LARGE, span)
+        if len(name) > limits.MAX_ADDRESS:
+            message = f"an operator's address is longer than {limits.MAX_ADDRESS} characters: {name[:60]}..."
+            self.problems.add(message, span, hint="give blocks within blocks short names")
+            return None
         if name == "output":  # the flat text of a graph says so what the network gives
             self.problems.add("an operator of the whole network cannot be called 'output'", span, hint="rename it")
             return None

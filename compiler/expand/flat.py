@@ -8,14 +8,14 @@ from typing import Any
 from archspec.compiler.expand.builder import Builder, Signal
 from archspec.compiler.expand.paths import Paths, scope_at
 from archspec.compiler.expand.wires import Strand, strands
-from archspec.language.items import Operation
+from archspec.language.items import Inner, Operation
 from archspec.language.schema import Document
 
 STAGED = ("stem", "head", "heads", "levels", "skips", "drop_path", "until")
 
 
 def expand_flat(document: Document, params: Mapping[str, Any], start: Signal, paths: Paths, builder: Builder) -> Signal:
-    """The output's signal. A wire of one operator gives it its name; the operators of a longer one extend it, and
+    """The output's signal. A wire of one operator, or one block, gives it its name; the operators of a longer one extend it, and
     those on `output` have names of their own, as in a block."""
     for name in STAGED:
         if name in document.model_fields_set:
@@ -40,8 +40,10 @@ def run_wires(ordered: Sequence[Strand], signals: dict[str, Signal], params: Map
 
 
 def _alone(strand: Strand) -> bool:
-    """Whether a wire gives its name to its operator: its only one, without a name of its own."""
+    """Whether a wire gives its name to its operator or block: its only one, without a name of its own."""
     if strand.name == "output" or len(strand.ops.items) != 1:
         return False
     (item,) = strand.ops.items
+    if isinstance(item, Inner):
+        return item.name == item.block
     return isinstance(item, Operation) and item.name == item.operator.key

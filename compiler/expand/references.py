@@ -6,27 +6,28 @@ It looks at every definition, used or not, so that one run tells of all such sli
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
 
+from archspec.compiler.expand.arguments import check_arguments, items, ordered, own_expressions
 from archspec.language.fields import place_of
-from archspec.language.items import Each, Item, Operation, Path, Use
+from archspec.language.items import Each, Inner, Path, Use
 from archspec.language.schema import Block, Document, Positions, Wire
-from archspec.syntax.errors import Problems, Span, chain, suggest
+from archspec.syntax.errors import Problems, Span, suggest
 from archspec.syntax.expressions import Expr
 from archspec.syntax.names import SCOPE_NAMES
 
 
 def check_references(document: Document, problems: Problems) -> bool:
-    """Adds a problem for every unknown path, block and name, and for paths that use themselves.
+    """Adds a problem for every unknown path, block and name, for arguments that nothing reads, and for paths and blocks
+    that use themselves.
 
-    False if a path uses itself, so that the spec cannot be expanded even in part.
+    False if one uses itself, so that the spec cannot be expanded even in part.
     """
     columns = {"repeat", "stride"} | set((document.stages and document.stages.__pydantic_extra__) or {})
     paths = list(_paths(document))
-    loops = {name for path, _ in paths for name in _loop_variables(path)}
-    known = set(document.params) | columns | SCOPE_NAMES.keys() | loops
+    bound = {name for path, _ in paths for name in _bound_names(path)}
+    known = set(document.params) | columns | SCOPE_NAMES.keys() | bound
     for path, is_shortcut in paths:
-        _check_path(path, document.paths, known, is_shortcut, problems)
+        _check_path(path, document, known, is_shortcut, problems)
     for name, block in document.blocks.items():
         _check_form(name, block, problems)
         for expr in (block.shared, block.out):
@@ -37,7 +38,11 @@ def check_references(document: Document, problems: Problems) -> bool:
     if "none" in document.paths:
         span = document.paths["none"].span
         problems.add("a path cannot be called 'none': as a shortcut the word means no addition", span, hint="rename it")
-    return _check_circles(document.paths, problems)
+    order = ordered(document, problems)
+    if order is None:
+        return False
+    check_arguments(document, order, [path for path, _ in paths], problems)
+    return True
 
 
 def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
@@ -58,36 +63,35 @@ def _wire_paths(wires: Mapping[str, Wire] | None) -> list[Path]:
     return [wire.ops for name, wire in (wires or {}).items() if name != "output" or wire.bare is None]
 
 
-def _items(path: Path) -> Iterator[Item]:
-    """The items of a path and of its loops."""
-    queue = [path]
-    while queue:
-        for item in queue.pop().items:
-            yield item
-            if isinstance(item, Each):
-                queue.append(item.do)
-
-
-def _loop_variables(path: Path) -> Iterator[str]:
-    for item in _items(path):
+def _bound_names(path: Path) -> Iterator[str]:
+    """The names that loops and arguments give within a path."""
+    for item in items(path):
         if isinstance(item, Each):
             yield item.variable
             if item.position:
                 yield item.position
+        elif isinstance(item, Use | Inner):
+            yield from item.given
 
 
-def _check_path(path: Path, named: Mapping[str, Path], known: set[str], none: bool, problems: Problems) -> None:
-    for item in _items(path):
-        if item.when:
-            _check_names(item.when, known, problems)
-        if isinstance(item, Operation):
-            for written in item.fields.values():
-                if isinstance(written, Expr):
-                    _check_names(written, known, problems)
-        elif isinstance(item, Each):
-            _check_names(item.of, known, problems)
-        elif item.path not in named and not (none and item.path == "none" and len(path.items) == 1):
-            problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=_path_hint(item.path, named))
+def _check_path(path: Path, document: Document, known: set[str], none: bool, problems: Problems) -> None:
+    named = document.paths
+    for item in items(path):
+        for expr in own_expressions(item):
+            _check_names(expr, known, problems)
+        if isinstance(item, Inner) and item.block not in document.blocks:
+            hint = suggest(item.block, document.blocks)
+            if item.block in named:
+                hint = f"for a named path write `use: {item.block[:60]}`"
+            problems.add(f"there is no block '{item.block[:60]}'", item.span, hint=hint)
+        elif (
+            isinstance(item, Use) and item.path not in named
+            and not (none and item.path == "none" and len(path.items) == 1)
+        ):  # fmt: skip
+            hint = _path_hint(item.path, named)
+            if item.path in document.blocks:
+                hint = f"a block stands in a path as `block: {item.path[:60]}`"
+            problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=hint)
 
 
 def _path_hint(name: str, named: Mapping[str, Path]) -> str | None:
@@ -127,17 +131,3 @@ def _check_positions(positions: Positions, document: Document, problems: Problem
         if name is not None and name not in document.blocks:
             place = place_of(name) or positions.span
             problems.add(f"there is no block '{name[:60]}'", place, hint=suggest(name, document.blocks))
-
-
-def _check_circles(named: Mapping[str, Path], problems: Problems) -> bool:
-    graph = {
-        name: [item.path for item in _items(path) if isinstance(item, Use) and item.path in named]
-        for name, path in named.items()
-    }  # fmt: skip
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        circle = list(reversed(error.args[1]))
-        problems.add(f"the path '{circle[0]}' uses itself: {chain(circle)}", named[circle[0]].span)
-        return False
-    return True

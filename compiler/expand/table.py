@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec.language.items import Path
 from archspec.language.schema import Positions, Stages
-from archspec.ops.ranges import SIZES, whole
+from archspec.ops.ranges import sizes, whole
 from archspec.syntax import limits
 from archspec.syntax.errors import Problems, Span, chain
 from archspec.syntax.expressions import EVALUATED, UNKNOWN, EvaluationError, Expr, Poisoned
@@ -157,10 +157,7 @@ def _stride(value: Any, stage: str, span: Span | None, problems: Problems, rank:
     try:
         if isinstance(value, list) and rank is not None and len(value) != rank:
             raise ValueError(f"{show(value)} has {len(value)} sizes for {rank} spatial dimensions")
-        sizes = [SIZES.check(size) for size in (value if isinstance(value, list) else [value])]
-        if not sizes:
-            raise ValueError(f"must be {SIZES}, not {show(value)}")
+        return sizes(value)
     except ValueError as error:
         problems.add(f"the stride of {stage} {error}", span)
         return UNKNOWN
-    return sizes[0] if len(set(sizes)) == 1 else sizes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from generator.blocks import block
+from generator.blocks import INNER, block
 from generator.drawn import Draw, Drawn
 from generator.operators import SMOOTH
 
@@ -52,11 +52,15 @@ def staged(rng: random.Random, whole: bool = False) -> Drawn:
         "blocks:",
         *(f"  {name}:{text}" for name, (text, _) in definitions.items()),
     ]
+    written_out = "".join(text for text, _ in definitions.values())
+    lines += INNER if "block:" in written_out else ()
     inner = any("inner" in definitions[name][0] for name in used)
     if inner:  # a column of its own, which must be read
         lines.insert(lines.index("blocks:"), "  inner: width // 2 + 1")
     lines = [line if inner else line.replace("inner", "width // 2") for line in lines]
     lines += _paths(draw, rank)
+    if "convolved" in written_out:
+        lines.append("  convolved: [conv: {out: w, kernel: k, stride: stride}, bn: {when: here > 2}]")
     levels, section = _levels(draw, repeat)
     lines += section
     blocks = [f"stage{s}.{b}" for s, count in enumerate(repeat, start=1) for b in range(count)]
