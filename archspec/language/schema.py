@@ -56,6 +56,8 @@ class Wire(Section):
     """The wires it reads; `input` is the block's, or the network's."""
     ops: PathField = Path(())
     """What happens on it."""
+    when: ExprField | None = None
+    """The condition under which it is there; a join does without what is not."""
     bare: SkipJsonSchema[Text | None] = Field(default=None, alias=BARE)
 
 
@@ -87,9 +89,15 @@ class Positions(Section):
     """Which block stands where in a stage."""
 
     start: Text | None = None
+    """The first."""
     middle: Text | None = None
+    """Every other one."""
+    cycle: Texts = ()
+    """Instead of `middle`, blocks in turn: at position i the one of number i modulo how many there are."""
     end: Text | None = None
+    """The last."""
     only: Text | None = None
+    """That of a stage of one block."""
 
 
 def _positions(data: Any) -> Any:
@@ -145,7 +153,7 @@ class Input(Section):
     channels: ExprField = parse_text("3")
     """Channels."""
     size: ExprField
-    """Two sizes for images (height, width), three for video (time first)."""
+    """One size for signals (length), two for images (height, width), three for video (time first)."""
 
 
 class Requirement(Section):

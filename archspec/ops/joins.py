@@ -27,7 +27,7 @@ class Add(Join):
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
         return FunctionCall("operator.add", (Operand(0), Operand(1)), fold=True)
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "+"
 
 
@@ -58,7 +58,7 @@ class Multiply(Join):
             return FunctionCall("operator.mul", (Operand(0), Operand(1)), fold=True)
         return FunctionCall("archspec.compiler.lower.layers.gate", (Operand(0), Operand(1)), fold=True)
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "×"
 
 
@@ -79,5 +79,5 @@ class Concat(Join):
         operands = tuple(Operand(i) for i in range(len(inputs)))
         return FunctionCall("torch.cat", (operands,), (("dim", 1),))
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "concat"

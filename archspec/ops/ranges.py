@@ -64,8 +64,8 @@ class Range:
         if self.of != "sizes" or not isinstance(value, list | tuple):
             return self._one(value)
         sizes = tuple(self._one(entry) for entry in value)
-        if not 2 <= len(sizes) <= 3:
-            raise ValueError(f"takes one number, or one per dimension (2 or 3), not {show(list(value))}")
+        if not 1 <= len(sizes) <= 3:
+            raise ValueError(f"takes one number, or one per dimension (1 to 3), not {show(list(value))}")
         return Alike.of(sizes)
 
     def _one(self, value: Any) -> int | float:

@@ -76,7 +76,7 @@ def _definitions(document: Document) -> dict[Definition, list[Path]]:
 
 
 def _paths_of(block: Block) -> list[Path]:
-    """Every path of a block but its shortcut. A bare word on a wire is one, except as `output`, where it names a wire."""
+    """Every path of a block but its shortcut. A bare word on a wire is one, but on `output`, where it names a wire."""
     wires = [wire.ops for name, wire in (block.graph or {}).items() if name != "output" or wire.bare is None]
     found = [block.pre, block.branch, block.after, *wires]
     return [path for path in found if path is not None]
@@ -92,7 +92,8 @@ def check_arguments(document: Document, order: Sequence[Definition], paths: Sequ
         own = {name for path in definitions[definition] for name in _read(path, reads)}
         if kind == "block":
             block = document.blocks[name]
-            own |= {name for expr in expressions(block.shared, block.out) for name in expr.names}
+            whens = [wire.when for wire in (block.graph or {}).values()]
+            own |= {name for expr in expressions(block.shared, block.out, *whens) for name in expr.names}
             if block.graph is None:
                 own |= _read(block.shortcut, reads) - _OF_SHORTCUTS
         reads[definition] = frozenset(own)

@@ -10,7 +10,7 @@ from archspec.compiler.expand.builder import Builder, Signal, quotient, strided
 from archspec.compiler.expand.drop_path import lost
 from archspec.compiler.expand.paths import Paths, scope_at
 from archspec.compiler.expand.splice import Step, copied
-from archspec.compiler.expand.wires import Strand
+from archspec.compiler.expand.wires import Strand, absent, left
 from archspec.language.items import Operation, Path, Use
 from archspec.language.schema import Block
 from archspec.ops import Add, Operator, ShapeError
@@ -158,15 +158,25 @@ def _graph_form(place: Place, start: Signal, paths: Paths, builder: Builder, joi
         return None
     scope = _graph_scope(place, start, builder)
     signals: dict[str, Signal] = {"input": start}
-    for strand in ordered:
+    try:
+        gone = absent(ordered, lambda when: builder.evaluate(when, scope, address, condition=True), place.outputs)
+    except Poisoned:
+        return None
+    for written in ordered:
+        if written.name in gone:
+            continue
+        strand = left(written, gone, builder.problems, address)
+        if strand is None:
+            return None
         sources = [signals[name] for name in strand.inputs]
         local = scope_at(scope, sources[0])
         hint = widening(*(wires[name].ops for name in strand.inputs if name in wires))
         if strand.name == "output":
             return _output(place, strand, sources, local, paths, builder, joiner, hint)
         signal = paths.run(
-            strand.ops, sources, f"{address}.{strand.name}", local, where=address, labels=strand.inputs, hint=hint
-        )
+            strand.ops, sources, f"{address}.{strand.name}", local, where=address, labels=strand.inputs, hint=hint,
+            passes=strand.passes,
+        )  # fmt: skip
         if strand.name == "branch" and place.drop_path is not None:
             signal = builder.add(gate_of(address), place.drop_path, [signal], place.span)
         signals[strand.name] = signal
@@ -210,6 +220,7 @@ def _output(
         operands = list(zip(strand.inputs, sources, strict=True))
         return _close(place, operands, builder, joiner, hint, name=closing.name, span=closing.item.span)
     signal = paths.run(
-        strand.ops, sources, place.address, scope, where=place.address, labels=strand.inputs, hint=hint
+        strand.ops, sources, place.address, scope, where=place.address, labels=strand.inputs, hint=hint,
+        passes=strand.passes,
     )  # fmt: skip
     return _close(place, [("output", signal)], builder, joiner, hint)

@@ -42,12 +42,12 @@ class Paths:
 
     def run(
         self, path: Path, start: Sequence[Signal], prefix: str, scope: Mapping[str, Any], *,
-        where: str, labels: Sequence[str] = (), hint: str | None = None, alone: bool = False,
+        where: str, labels: Sequence[str] = (), hint: str | None = None, alone: bool = False, passes: bool = False,
     ) -> Signal:  # fmt: skip
         """The signal after a path; several to start from need a join as the first operator.
 
         `prefix` begins the names of its nodes if not empty, or with `alone` is the name of its only one; `where` is
-        the address problems tell.
+        the address problems tell. With `passes`, the path's first join has lost all operands but one, and passes it on.
         """
         self._builder.work.spend(20, TOO_LARGE, path.span)
         inputs, signal = list(start), start[0]
@@ -61,7 +61,11 @@ class Paths:
                     continue
                 item = step.item
                 name = prefix if alone else f"{prefix}.{step.name}" if prefix else step.name
-                if joined == (isinstance(item, Operation) and item.operator.joins):
+                joins = isinstance(item, Operation) and item.operator.joins
+                if passes and joins:
+                    passes = False
+                    continue
+                if joined == joins:
                     self._misplaced(item, joined, path, scope, where)
                     return None
                 if isinstance(item, Inner):

@@ -28,11 +28,16 @@ def check_references(document: Document, problems: Problems) -> bool:
     known = set(document.params) | columns | SCOPE_NAMES.keys() | bound
     for path, is_shortcut in paths:
         _check_path(path, document, known, is_shortcut, problems)
+    wires = [*(document.graph or {}).values(), *document.heads.values()]
     for name, block in document.blocks.items():
         _check_form(name, block, problems)
+        wires += (block.graph or {}).values()
         for expr in (block.shared, block.out):
             if expr is not None:
                 _check_names(expr, known, problems)
+    for wire in wires:
+        if wire.when is not None:
+            _check_names(wire.when, known, problems)
     for positions in document.stages.blocks if document.stages else ():
         _check_positions(positions, document, problems)
     if "none" in document.paths:
@@ -126,8 +131,9 @@ def _check_form(name: str, block: Block, problems: Problems) -> None:
 
 
 def _check_positions(positions: Positions, document: Document, problems: Problems) -> None:
-    for field in ("start", "middle", "end", "only"):
-        name = getattr(positions, field)
+    if positions.cycle and positions.middle:
+        problems.add("a stage has `middle` or `cycle`, not both", positions.span, hint="null removes one inherited")
+    for name in (positions.start, positions.middle, *positions.cycle, positions.end, positions.only):
         if name is not None and name not in document.blocks:
             place = place_of(name) or positions.span
             problems.add(f"there is no block '{name[:60]}'", place, hint=suggest(name, document.blocks))

@@ -125,7 +125,7 @@ class Splicer:
         return loops
 
     def _bound(self, scope: Scope, frame: Frame | None) -> Scope:
-        """The scope within a part as far as it is known before the path runs: not the signal, nor what depends on it."""
+        """The scope within a part as far as it is known before the path runs: without what depends on the signal."""
         if frame is None:
             return scope
         copied(scope)

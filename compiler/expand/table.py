@@ -31,13 +31,14 @@ class Row:
     def block(self, index: int) -> str | None:
         """Name of the block at a position; None where the spec does not say."""
         positions = self.blocks
+        middle = positions.cycle[index % len(positions.cycle)] if positions.cycle else positions.middle
         if self.count == 1:
-            return positions.only or (None if positions.end else positions.start or positions.middle)
+            return positions.only or (None if positions.end else positions.start or middle)
         if index == 0 and positions.start:
             return positions.start
         if index == self.count - 1 and positions.end:
             return positions.end
-        return positions.middle
+        return middle
 
 
 def stage_table(stages: Stages, params: Mapping[str, Any], problems: Problems, rank: int | None = None) -> list[Row]:

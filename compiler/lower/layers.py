@@ -33,6 +33,14 @@ def overwriting_relu(x: Tensor, read: Tensor) -> Tensor:
     return torch.nn.functional.relu(x, inplace=x is not read)
 
 
+def blur_pool1d(x: Tensor, kernel_size: int, stride: list[int]) -> Tensor:
+    """A binomial filter with stride over signals, as over images."""
+    x = nn.functional.pad(x, [(kernel_size - 1) // 2, kernel_size // 2], mode="reflect")
+    for _ in range(kernel_size - 2):
+        x = nn.functional.avg_pool1d(x, 2, 1)
+    return nn.functional.avg_pool1d(x, 2, stride)
+
+
 def blur_pool2d(x: Tensor, kernel_size: int, stride: list[int]) -> Tensor:
     """A binomial filter with stride over images: kernel_size - 1 means of two neighbours, over a mirrored border."""
     before, after = (kernel_size - 1) // 2, kernel_size // 2
@@ -115,6 +123,14 @@ def standardized(weight: Tensor) -> Tensor:
     flat = weight.flatten(1)
     flat = (flat - flat.mean(1, keepdim=True)) * (flat.var(1, correction=0, keepdim=True) + 1e-5).rsqrt()
     return flat.reshape(weight.shape)
+
+
+class StandardizedConv1d(nn.Conv1d):
+    """A convolution of signals with standardised weights."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        output: Tensor = self._conv_forward(input, standardized(self.weight), self.bias)
+        return output
 
 
 class StandardizedConv2d(nn.Conv2d):

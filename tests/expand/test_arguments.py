@@ -14,7 +14,7 @@ UNIT = "unit: {branch: [conv: {out: width, kernel: 3, stride: stride}], shortcut
 
 
 def text(items: str, head: str = "[identity]", paths: str = "", blocks: str = "") -> str:
-    """A spec whose stem is `items`, and which defines what they use: what is told by arguments is told by nothing else."""
+    """A spec whose stem is `items`, and which defines what they use, and no other path that needs arguments."""
     written = items + paths + blocks
     layer, unit = LAYER if "layer" in written else "", UNIT if "unit" in written else ""
     return f"""

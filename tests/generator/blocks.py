@@ -93,6 +93,13 @@ WHOLE_GRAPHS = {
       $other: [conv: {out: width, kernel: 1, stride: stride}]
       $carry: [use: B]
       output: {from: [$other, branch, $carry], ops: [add]}""",
+    "switched": """
+      branch: [conv: {out: width, kernel: 3, stride: stride}, bn]
+      $carry: {ops: [use: C], when: downsampled or number % 2 == 0}
+      $before: {from: $gate, ops: [tanh]}
+      $gate: [conv: {out: width, kernel: 1, stride: stride}]
+      $more: {from: $before, ops: [relu], when: not last}
+      output: {from: [branch, $carry, $more], ops: [add]}""",
     "of blocks": """
       branch: [block: {use: unit, with: {w: width, stride: stride}, repeat: '1 + number % 2'}]
       $carry: [use: {path: B, with: {out: width, stride: stride}}, block: {use: wired, with: {w: here}, name: last_one}]

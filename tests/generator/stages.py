@@ -20,9 +20,9 @@ def staged(rng: random.Random, whole: bool = False) -> Drawn:
     """A random spec with stages, of few channels; with `whole` also what `Drawn` does not tell of."""
     draw = Draw(rng)
     draw.features.add("staged")
-    rank = draw.pick([2, 2, 3])
-    draw.features.add("3-D" if rank == 3 else "2-D")
-    size = tuple(draw.number(5, 16 if rank == 2 else 8) for _ in range(rank))
+    rank = draw.pick([2, 2, 3, 1])
+    draw.features.add(f"{rank}-D")
+    size = tuple(draw.number(5, 16 if rank < 3 else 8) for _ in range(rank))
     repeat = tuple(draw.number(1, 4) for _ in range(draw.number(1, 3)))
     stem, *width = (draw.pick(CHANNELS) for _ in range(len(repeat) + 1))
     growing = draw.one_in(2)
@@ -37,7 +37,7 @@ def staged(rng: random.Random, whole: bool = False) -> Drawn:
     positions, used = _positions(draw, names, len(repeat))
     plain = frozenset(name for name, (_, joined) in definitions.items() if not joined)
     droppable = not plain.issuperset(used)
-    strides: list[object] = [1, 2] if rank == 2 else [1, 2, [1, 2, 2]]
+    strides: list[object] = [1, 2] if rank < 3 else [1, 2, [1, 2, 2]]
     lines = [
         "archspec: 1",
         "name: drawn",
@@ -105,12 +105,15 @@ def _positions(draw: Draw, names: list[str], stages: int) -> tuple[str, list[str
     if draw.one_in(2, "blocks by position"):
         start, middle, end = (draw.pick(names) for _ in range(3))
         return f"{{start: {start}, middle: {middle}, end: {end}, only: {start}}}", [start]
+    if draw.one_in(4, "blocks in turn"):
+        first, *others = (draw.pick(names) for _ in range(3))
+        return f"{{cycle: [{', '.join([first, *others])}], only: {first}}}", [first]
     chosen = [draw.pick(names) for _ in range(stages)]
     return f"[{', '.join(chosen)}]", chosen
 
 
 def _paths(draw: Draw, rank: int) -> list[str]:
-    pool = draw.pick(["avg_pool", "max_pool"]) if rank == 2 else "max_pool"  # torch's 3-D mean is stricter
+    pool = draw.pick(["avg_pool", "max_pool"]) if rank < 3 else "max_pool"  # torch's 3-D mean is stricter
     return [
         "paths:",
         "  activation: [bn, relu]",

@@ -34,7 +34,7 @@ WHOLE: dict[str, Any] = {
     ],
     "stages": {
         "repeat": [2, 1], "width": ["8 * half", "16 * k"], "stride": [1, 2], "enter": [None, "own"],
-        "blocks": [{"start": "a", "middle": "b", "end": "b", "only": "a"}, "c"],
+        "blocks": [{"start": "a", "middle": "b", "end": "b", "only": "a"}, {"cycle": ["c", "b"]}],
     },
     "blocks": {
         "a": {
@@ -44,7 +44,7 @@ WHOLE: dict[str, Any] = {
         },
         "b": {"extends": "a", "shortcut": "C"},
         "c": {"out": "width", "graph": {
-            "branch": [{"conv": {"out": "width", "kernel": 3, "stride": "stride"}}], "s": "B",
+            "branch": [{"conv": {"out": "width", "kernel": 3, "stride": "stride"}}], "s": {"ops": "B", "when": "on"},
             "output": {"from": ["branch", "s"], "ops": ["add"]}}},
     },
     "paths": {"own": [{"use": {"path": "identity", "when": "on"}}, {"gelu": {"approximate": "tanh"}}],
