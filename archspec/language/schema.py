@@ -200,9 +200,10 @@ class StochasticDepth(Section):
     """Drops residual branches in training (Huang et al., arXiv 1603.09382)."""
 
     survival: ExprField
-    """Survival probability of the last block."""
+    """Survival probability of the last block; a list, of each stage's blocks; an expression over `number`, columns or
+    other names that blocks know, of each block."""
     decay: Annotated[Literal["linear", "constant"], Leaf] = "linear"
-    """Linear: 1 before the first block, `survival` at the last; constant: `survival` everywhere."""
+    """Linear: 1 before the first block, `survival` at the last; constant: `survival` everywhere. Of one number only."""
     unit: Annotated[Literal["batch", "sample"], Leaf] = "batch"
     """One draw per mini-batch, or per sample."""
     rescale: Annotated[Switch, Leaf] = False

@@ -92,8 +92,7 @@ class Staged:
     def _stages(self, rows: Sequence[tuple[Row, int]], signal: Signal) -> Signal:
         addresses = [[f"stage{row.number}.{i}" for i in range(count)] for row, count in rows]
         shortcuts = self._shortcuts(rows, addresses)
-        blocks = [address for stage in addresses for address in stage]
-        drop = drop_paths(self.document.drop_path, blocks, self.spec.params, self.builder)
+        drop = drop_paths(self.document.drop_path, rows, self.total, self.spec.params, self.builder)
         shortcuts.signals[STEM] = signal
         number = 0
         for row, count in rows:

@@ -20,7 +20,7 @@ def check_columns(spec: Resolved, problems: Problems) -> None:
     if document.stages is None:
         return
     columns = document.stages.__pydantic_extra__ or {}
-    unread = columns.keys() - names_read(document.stages, document.blocks, document.paths)
+    unread = columns.keys() - names_read(document.stages, document.blocks, document.paths, document.drop_path)
     for name in columns:
         if name in unread:
             meant = get_close_matches(name.lower()[:100], FIELDS_OF_STAGES, n=1, cutoff=0.75)

@@ -68,7 +68,8 @@ def test_arguments_are_read_where_the_use_stands_and_pass_through_paths_in_paths
 
 def test_the_predefined_shortcuts_take_arguments_anywhere() -> None:
     found = stem("[use: {path: B, with: {out: 4, stride: 1}}, use: {path: B, with: {out: 8, stride: 2}}, "
-                 "use: {path: A, with: {out: 12, stride: 1}}, use: {path: B, with: {out: here, stride: 1}}]")  # fmt: skip
+                 "use: {path: A, with: {out: 12, stride: 1}}, "
+                 "use: {path: B, with: {out: here, stride: 1}}]")  # fmt: skip
     assert found == text_of("""
         conv2 = conv(out=8, kernel=1, stride=2) <- input
         bn2 = bn <- conv2

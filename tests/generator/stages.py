@@ -70,9 +70,13 @@ def staged(rng: random.Random, whole: bool = False) -> Drawn:
     dropping = dropping and droppable
     if dropping:
         unit, rescale = draw.pick(["batch", "sample"]), draw.pick(["true", "false"])
-        decay = draw.pick(["linear", "constant"])
+        decay = draw.pick([", decay: linear", ", decay: constant", ""])
+        survival = "0.5"
+        if not decay:
+            survival = draw.pick([f"[{', '.join(['0.7'] * len(repeat))}]", "1 - 0.5 * number / total"])
+            draw.features.add("survival of its own")
         draw.features.update(("drop_path", f"drop_path by {unit}"))
-        lines.append(f"drop_path: {{survival: 0.5, unit: {unit}, rescale: {rescale}, decay: {decay}}}")
+        lines.append(f"drop_path: {{survival: {survival}, unit: {unit}, rescale: {rescale}{decay}}}")
     lines.append(f"head: {_head(draw, whole)}")
     outputs: tuple[str, ...] = ("output",)
     if draw.one_in(4, "several outputs"):
