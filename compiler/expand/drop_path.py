@@ -21,8 +21,8 @@ def drop_paths(
     rule: StochasticDepth | None, rows: Sequence[tuple[Row, int]], total: int, params: Mapping[str, Any],
     builder: Builder,
 ) -> dict[str, Operator]:  # fmt: skip
-    """The stochastic depth of each block: p_l = 1 - (l / L) (1 - p_L) for block l of L where it decays; what a list says
-    of its stage; what an expression over the block's names says of it.
+    """The stochastic depth of each block: p_l = 1 - (l / L) (1 - p_L) for block l of L where it decays; what a list
+    says of its stage; what an expression over the block's names says of it.
 
     `rows` are the stages with how many of their blocks are kept, `total` counts all blocks. All count, those too that
     have no addition and so survive for certain (`blocks.expand_block`).
