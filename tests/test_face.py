@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,34 @@ def test_the_names_are_what_a_user_needs() -> None:
     }  # fmt: skip
     assert set(archspec.__all__) == verbs | types | {"__version__"}
     assert all(getattr(archspec, name).__doc__ for name in archspec.__all__ if name not in ("op", "__version__"))
+
+
+def test_type_checkers_and_the_import_know_the_same_names() -> None:
+    """`archspec/__init__.py` has the names for type checkers, for `*`, and for loading them later."""
+    tree = ast.parse(Path(archspec.__file__).read_text(encoding="utf-8"))
+    guard = next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    told = {name.name: node.module for node in guard.body if isinstance(node, ast.ImportFrom) for name in node.names}
+    later = {name: home for home, names in archspec._HOMES.items() for name in names}
+    assert told == later
+    assert sorted([*later, "__version__"]) == archspec.__all__
+    assert set(archspec.__all__) <= set(dir(archspec))
+    for name, home in later.items():
+        assert getattr(archspec, name) is getattr(import_module(home), name)
+
+
+@pytest.mark.parametrize("given", [None, 3, []])
+def test_what_is_no_network_is_called_what_it_is(given: Any) -> None:
+    kind = "None" if given is None else f"a {type(given).__name__}"
+    with pytest.raises(TypeError, match=f"this is no spec, graph, name, file or built network, but {kind}"):
+        archspec.expand(given)
+    with pytest.raises(TypeError, match="the text of a spec is a str"):
+        archspec.loads(given)
+
+
+@pytest.mark.parametrize("given", [float("nan"), [3, float("nan")], {1: float("nan")}])
+def test_nan_is_no_number_of_a_spec(given: Any) -> None:
+    with pytest.raises(archspec.SpecError, match="nan is not a number that a spec can use"):
+        archspec.load(NAME, depth=given)
 
 
 @pytest.mark.parametrize("verb", VERBS)

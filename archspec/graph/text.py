@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from archspec.graph.node import Node
-from archspec.language.schema import Init
+from archspec.language.schema import READ_BY, Filling, Init
 from archspec.syntax.escape import quoted
 from archspec.syntax.values import show
 
@@ -23,15 +23,22 @@ def spec_text(name: str, nodes: Iterable[Node], outputs: Mapping[str, str], init
         f"name: {_word(name)}",
         f"input: {{channels: {sample[0]}, size: [{', '.join(map(str, sample[1:]))}]}}",
     ]
-    filling = init.model_dump()
-    if filling != type(init)().model_dump():
-        lines.append(f"init: {_flow(filling)}")
+    if init.model_dump() != type(init)().model_dump():
+        lines.append(f"init: {_flow({kind: _filling(getattr(init, kind)) for kind in ('conv', 'linear')})}")
     wires = [_wire(node) for node in operators]
     if list(outputs) == ["output"]:
         wires.append(f"output: {_word(outputs['output'])}")
     else:
         lines.append(f"outputs: {_flow(outputs)}")
     return "\n".join([*lines, "graph:", *(f"  {wire}" for wire in wires)]) + "\n"
+
+
+def _filling(filling: Filling) -> dict[str, Any]:
+    """How layers start: the method, and the fields that it reads."""
+    return {
+        name: value for name, value in filling.model_dump().items()
+        if name not in READ_BY or filling.method in READ_BY[name]
+    }  # fmt: skip
 
 
 def _wire(node: Node) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, NoReturn
 
@@ -16,9 +17,10 @@ from pydantic_core import PydanticCustomError
 
 from archspec.language.items import Path, parse_path
 from archspec.syntax import limits
-from archspec.syntax.errors import Problem, Span, SpecError, suggest
+from archspec.syntax.errors import Problem, Problems, Span, SpecError, suggest
 from archspec.syntax.expressions import Expr
 from archspec.syntax.parsing import expression
+from archspec.syntax.scalars import resolve_plain
 from archspec.syntax.source import Data, Map, Scalar, Seq
 
 
@@ -114,10 +116,11 @@ Figure = Annotated[
 Leaf = BeforeValidator(_leaf)
 
 
+NO_SECTION = "this must be a mapping of fields, as in {name: value}"
 MISSING_SPACE = "a space after the colon makes a key and its value"
 
 _MESSAGES = {
-    "model_type": "this must be a mapping of fields, as in {name: value}",
+    "model_type": NO_SECTION,
     "dict_type": "this must be a mapping, as in {name: value}",
     "list_type": "this must be a list, as in [...]",
     "tuple_type": "this must be a list, as in [...]",
@@ -140,12 +143,20 @@ def schema_problems(error: ValidationError, root: Map, fields: Callable[[Sequenc
         if found["loc"][-1:] == ("[key]",):  # a number for a name: `check_names` has told
             continue
         if kind == "spec":
-            problems += context["problems"]
+            known = fields(found["loc"])
+            named = f"its fields are {', '.join(known)}" if known else None
+            problems += [
+                replace(problem, hint=named) if problem.message == NO_SECTION and not problem.hint else problem
+                for problem in context["problems"]
+            ]
             continue
         parent, key, span = _locate(root, found["loc"])
         if kind == "extra_forbidden":
             key_span = parent.key_spans.get(key, span) if isinstance(parent, Map) else span
             hint = suggest(str(key), fields(found["loc"][:-1]))
+            params = root.get("params")
+            if parent is root and isinstance(params, Map) and key in params:
+                hint = "that is a param: indent it below `params`"
             problems.append(Problem(f"there is no field '{str(key)[:60]}' here", key_span, hint))
         elif kind == "missing":
             if found["loc"][:-1] not in misspelt:  # what seems to be missing may be what is misspelt
@@ -154,8 +165,11 @@ def schema_problems(error: ValidationError, root: Map, fields: Callable[[Sequenc
         elif kind == "literal_error":
             allowed = context["expected"].replace("'", "")
             given = parent[key] if isinstance(parent, Map) and key in parent else None
-            hint = suggest(given.text, allowed.replace(" or ", ", ").split(", ")) if isinstance(given, Scalar) else None
+            words = allowed.replace(" or ", ", ").split(", ")
+            hint = suggest(given.text, words) if isinstance(given, Scalar) else None
             hint = hint if hint and hint.startswith("did") else None
+            if len(words) == 1:
+                hint = f"write `{key}: {allowed}`" + (", without quotes" if _quoted(given) else "")
             problems.append(Problem(f"{key} must be {allowed}", span, hint))
         else:
             message = found["msg"].removeprefix("Value error, ")
@@ -163,8 +177,17 @@ def schema_problems(error: ValidationError, root: Map, fields: Callable[[Sequenc
                 message = f"{': '.join(map(str, found['loc']))} {message}"
             given = parent[key] if isinstance(parent, Map) and key in parent else None
             hint = MISSING_SPACE if isinstance(given, Scalar) and ":" in given.text else None
+            hint = f"write {given.text}, without quotes" if isinstance(given, Scalar) and _quoted(given) else hint
             problems.append(Problem(_MESSAGES.get(kind, message[:1].lower() + message[1:]), span, hint))
     return problems
+
+
+def _quoted(data: Data | None) -> bool:
+    """Whether quotes make a text of what would be a number, true or false without them."""
+    if not isinstance(data, Scalar) or not isinstance(data.value, str) or not data.text:
+        return False
+    wrong = Problems()
+    return not isinstance(resolve_plain(data.text, None, wrong), str) and not wrong
 
 
 def _locate(root: Data, loc: Sequence[Any]) -> tuple[Data, Any, Span | None]:

@@ -13,7 +13,7 @@ from archspec.syntax.errors import Problem, Span, SpecError, suggest
 from archspec.syntax.expressions import Expr
 from archspec.syntax.names import unusable, unusable_variable
 from archspec.syntax.parsing import expression
-from archspec.syntax.source import Data, Map, Scalar, Seq, plain
+from archspec.syntax.source import Data, Key, Map, Scalar, Seq, plain
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Operation:
     when: Expr | None
     name: str
     span: Span | None = field(compare=False)
+    places: Mapping[Key, Span | None] = field(default_factory=dict, compare=False, repr=False)
+    """Where each field is given."""
 
 
 @dataclass(frozen=True)
@@ -242,4 +244,4 @@ def _operation(key: str, span: Span | None, body: Map, problems: _Told) -> Opera
             entry = body[field_name]
             values[field_name] = plain(entry) if field_name in operator.text else _expr(entry, problems)
     when = _expr(body["when"], problems) if "when" in body else None
-    return Operation(operator, values, when, name or "", span)
+    return Operation(operator, values, when, name or "", span, body.key_spans)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from archspec.language import zoo
-from archspec.language.merge import inherited, merge, merge_files, unfounded_nulls, value_at
+from archspec.language.merge import inherited, is_null, merge, merge_files, unfounded_nulls, value_at
 from archspec.syntax import limits
-from archspec.syntax.errors import Problem, Problems, Span, SpecError, suggest
+from archspec.syntax.complaints import unspaced
+from archspec.syntax.errors import Problem, Problems, Span, SpecError
 from archspec.syntax.reading import read_source
 from archspec.syntax.source import Data, Map, Scalar, Seq, parse
 from archspec.syntax.work import budget
@@ -30,25 +32,40 @@ class _File:
 def spec_mapping(data: Data) -> Map:
     """A document as a mapping that says which version of the language it is in. Raises `SpecError`."""
     if not isinstance(data, Map):
+        if isinstance(data, Scalar) and data.span and (problem := unspaced(data.span.source, data.span.line)):
+            raise SpecError([problem])
         raise SpecError([Problem("a spec is a mapping", data.span, "start it with 'archspec: 1'")])
     if "archspec" not in data:
         raise SpecError([Problem("the version of the language is missing", data.span, "start it with 'archspec: 1'")])
     return data
 
 
-def with_parents(own: Map, path: Path | None, problems: Problems) -> tuple[Map, Map]:
-    """What the document extends, down to the standard paths, and the document over it.
+def with_parents(own: Map, path: Path | None, problems: Problems) -> tuple[Map, Map, dict[str, Span | None]]:
+    """What the document extends, down to the standard paths, the document over it, and the params that null removed.
 
     A file changes those it extends, and of several parents each changes those named before it; a file that is reached
     in several ways is merged once, where it is met first, so that no parent undoes what another one changes of a base
     they share. Raises `SpecError`.
     """
     result, below = _standard(), Map()
-    for file in _in_order(_File(own, path, references(own)[::-1])):
+    files = _in_order(_File(own, path, references(own)[::-1]))
+    for file in files:
         below = inherited(result)
         _refuse_nulls(below, file, problems)
         result = merge_files(below, file.data)
-    return below, _with_standard_paths(result)
+    return below, _with_standard_paths(result), _removed([file.data for file in reversed(files)], result)
+
+
+def _removed(chain: Sequence[Map], result: Map) -> dict[str, Span | None]:
+    """The params that null removed, and where."""
+    left = result.get("params")
+    found: dict[str, Span | None] = {}
+    for params in (data.get("params") for data in chain):
+        if isinstance(params, Map):
+            for name, value in params.items():
+                if is_null(value) and not (isinstance(left, Map) and name in left):
+                    found.setdefault(str(name), params.key_spans.get(name))
+    return found
 
 
 def references(document: Map) -> list[Scalar]:
@@ -88,17 +105,15 @@ def _in_order(first: _File) -> list[_File]:
         if resolved not in done:
             if len(line) + len(done) >= limits.MAX_EXTENDS:
                 raise SpecError([Problem(f"`extends` leads to more than {limits.MAX_EXTENDS} files", reference.span)])
-            data = _read(parent, reference.span)
+            data = _read(parent, file.path, reference.span)
             line[resolved] = _File(data, parent, references(data)[::-1])
         file.parents.append(done[resolved] if resolved in done else line[resolved])
     return list(done.values())
 
 
-def _read(path: Path, span: Span | None) -> Map:
+def _read(path: Path, child: Path | None, span: Span | None) -> Map:
     if not path.is_file():
-        beside = [file.name for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        hint = suggest(path.name, beside)
-        hint = hint if hint and hint.startswith("did") else "the path is relative to this file"
+        hint = zoo.near(path, child) or "the path is relative to this file"
         raise SpecError([Problem(f"there is no file {zoo.display(path)}", span, hint)])
     return spec_mapping(parse(read_source(path, zoo.display(path))))
 

@@ -29,7 +29,8 @@ def expressions(*parts: Any) -> Iterator[Expr]:
         elif isinstance(value, BaseModel):
             queue += [*vars(value).values(), *(value.__pydantic_extra__ or {}).values()]
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-            queue += [getattr(value, field.name) for field in dataclasses.fields(value) if field.name != "span"]
+            names = [field.name for field in dataclasses.fields(value) if field.name not in ("span", "places")]
+            queue += [getattr(value, name) for name in names]
         elif isinstance(value, Mapping):
             queue += value.values()
         elif isinstance(value, list | tuple):

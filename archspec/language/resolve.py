@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -17,8 +17,8 @@ from archspec.language.overrides import apply_overrides
 from archspec.language.parents import spec_mapping, with_parents
 from archspec.language.schema import Document
 from archspec.language.schema_fields import known_fields
-from archspec.syntax.errors import Problems, Source, SpecError, chain, within_budget
-from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned
+from archspec.syntax.errors import Problem, Problems, Source, Span, SpecError, chain, within_budget
+from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned, unknown
 from archspec.syntax.parsing import expression
 from archspec.syntax.source import Data, Map, parse
 from archspec.syntax.values import show
@@ -47,6 +47,8 @@ class Resolved:
     """The file it was loaded from; None of one that was edited or read from a text."""
     parent: Map = field(default_factory=Map, repr=False, compare=False)
     """What its `extends` leaves to it, the standard paths included."""
+    removed: Mapping[str, Span | None] = field(default_factory=dict, repr=False, compare=False)
+    """Params of what it extends that null took away, and where."""
     work: int = field(default=0, repr=False, compare=False)
     """Steps that reading it took, of the budget that expanding it spends too."""
 
@@ -66,7 +68,8 @@ def _resolved(
     source: Source, path: Path | None, trust: bool, rules: Rules, overrides: Mapping[str, Data], problems: Problems
 ) -> Resolved:
     own = spec_mapping(parse(source))
-    parent, data = with_parents(own, path, problems)
+    parent, data, removed = with_parents(own, path, problems)
+    lost = removed if len(problems) else {}  # told already
     before = data
     data = extend_blocks(apply_overrides(data, overrides, problems), problems)
     check_names(data, problems)
@@ -74,16 +77,17 @@ def _resolved(
     name = document.name if document.name is not None else path.stem if path else "spec"
     check_spec_name(name, data, problems)
     computed, kinds = Problems(), Problems()
-    params = evaluate_params(document.params, computed)
+    params = evaluate_params(document.params, computed, lost)
     _check_kinds(before, params, overrides, kinds)
     problems.extend(kinds)
     if not len(kinds):  # a value of the wrong kind makes other things fail
-        problems.extend(computed)
-        _check_requirements(document, params, problems)
+        _check_requirements(document, {**dict.fromkeys(lost, UNKNOWN), **params}, computed)
+        problems.extend(_explained(problem, removed) for problem in computed)
     problems.check()
     folder = path.parent if path else None
     return Resolved(
-        name, document, params, data, own, source, tuple(overrides), trust, rules, overrides, folder, parent=parent
+        name, document, params, data, own, source, tuple(overrides), trust, rules, overrides, folder, parent=parent,
+        removed=removed,
     )  # fmt: skip
 
 
@@ -96,8 +100,11 @@ def _validated(data: Map, problems: Problems) -> Document:
         raise SpecError(problems) from None
 
 
-def evaluate_params(params: Mapping[str, Expr], problems: Problems) -> dict[str, Any]:
-    """The values of params, whatever their order; what cannot be computed becomes `UNKNOWN` and a problem."""
+def evaluate_params(params: Mapping[str, Expr], problems: Problems, lost: Collection[str] = ()) -> dict[str, Any]:
+    """The values of params, whatever their order; what cannot be computed becomes `UNKNOWN` and a problem.
+
+    What depends on `lost` ones is `UNKNOWN` and no problem.
+    """
     try:
         needs = {name: sorted(expr.names & params.keys()) for name, expr in params.items()}
         order = list(TopologicalSorter(needs).static_order())
@@ -105,7 +112,7 @@ def evaluate_params(params: Mapping[str, Expr], problems: Problems) -> dict[str,
         circle = list(reversed(error.args[1]))
         problems.add(f"params depend on each other in a circle: {chain(circle)}", params[circle[0]].span)
         return dict.fromkeys(params, UNKNOWN)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict.fromkeys((*lost, *params), UNKNOWN)
     for name in order:
         try:
             values[name] = params[name](values)
@@ -115,6 +122,18 @@ def evaluate_params(params: Mapping[str, Expr], problems: Problems) -> dict[str,
         except Poisoned:
             values[name] = UNKNOWN
     return {name: values[name] for name in params}
+
+
+def _explained(problem: Problem, removed: Mapping[str, Span | None]) -> Problem:
+    """A problem with a name that null removed, with that for a hint."""
+    hint = next((hint for name in removed if problem.message == unknown(name) and (hint := gone(name, removed))), None)
+    return replace(problem, hint=hint) if hint else problem
+
+
+def gone(name: str, removed: Mapping[str, Span | None]) -> str | None:
+    """What is told of a name that null removed."""
+    span = removed.get(name)
+    return f"null removes it at {span}" if span else None
 
 
 def _check_requirements(document: Document, params: Mapping[str, Any], problems: Problems) -> None:

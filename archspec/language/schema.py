@@ -224,6 +224,10 @@ class Filling(Section):
     """Standard deviation of `normal`."""
 
 
+READ_BY = {"fan": ("he_normal", "he_uniform"), "std": ("normal",)}
+"""The methods that read a field of `init`."""
+
+
 class LinearFilling(Filling):
     """How the weights of linear layers start: as torch does, unless a method is given."""
 

@@ -20,6 +20,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "paper": schema_about.Paper,
     "lineage": schema_about.Lineage,
     "require": schema.Requirement,
+    "skips": schema.Skip,
     "graph": schema.Wire,
 }
 

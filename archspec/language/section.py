@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from archspec.language.fields import MISSING_SPACE, refuse
+from archspec.language.fields import MISSING_SPACE, NO_SECTION, refuse
 from archspec.syntax.errors import Problem, Span
 from archspec.syntax.source import Map, Scalar, Seq
 
@@ -20,7 +20,7 @@ def mapping(data: Any) -> Any:
         return {**data, SPAN: data.span}
     if isinstance(data, Scalar | Seq):
         hint = MISSING_SPACE if isinstance(data, Scalar) and ":" in data.text else None
-        refuse(Problem("this must be a mapping of fields, as in {name: value}", data.span, hint))
+        refuse(Problem(NO_SECTION, data.span, hint))
     return data
 
 

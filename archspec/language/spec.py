@@ -83,6 +83,8 @@ def from_source(
     overrides: Mapping[str, Data] | None = None,
 ) -> Spec:  # fmt: skip
     """The spec of a text; `path` is where it lies, for `extends` and the default name. Raises `SpecError`."""
+    if not isinstance(source.text, str):
+        raise TypeError(f"the text of a spec is a str, not {type(source.text).__name__}")
     return Spec(**vars(resolve(source, path, trust=trust, rules=rules, overrides=overrides)))
 
 

@@ -18,6 +18,7 @@ ELSEWHERE = {
 }  # fmt: skip
 """Operators by what other libraries call them, in small letters without `_`."""
 
+NO_ADDITION = "`none` stands only alone, as a block's shortcut; an empty path is `identity`"
 _KEYS = [*BY_KEY, "use", "each", "block"]
 _FALLBACK = "a class of torch.nn goes by `module: {type: ...}`, a path of your own by `use: ...`"
 
@@ -27,6 +28,8 @@ def meant(word: str, named: Collection[str] = ()) -> str:
     before, colon, after = word.partition(":")
     if colon and before in _KEYS:
         return f"a space after the colon: `{before}: {after}`"
+    if word.lower() == "none":
+        return NO_ADDITION
     if word in named:
         return f"for a named path write `use: {word}`"
     folded = _folded(word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from archspec.syntax.errors import Problem, Span, SpecError, suggest
@@ -39,10 +40,29 @@ def locate(reference: str, span: Span | None = None, relative_to: Path | None = 
     path = ROOT / f"{reference}.yaml"
     if not _is_file(path, span) or not path.resolve().is_relative_to(ROOT.resolve()):
         known = [*names(), *(f"bases/{base.stem}" for base in (ROOT / "bases").glob("*.yaml"))]
-        hint = suggest(reference, known) or ""
+        beside = next((end for end in SUFFIXES if _beside(reference + end, relative_to)), None)
+        hint = f"did you mean '{reference}{beside}'?" if beside else suggest(reference, known) or ""
         hint = hint if hint.startswith("did") else "a file's name ends in .yaml; `archspec list` shows the zoo"
         raise SpecError([Problem(f"there is no spec '{reference[:80]}'", span, hint)])
     return path
+
+
+def near(path: Path, reader: Path | None = None) -> str | None:
+    """Which spec may have been meant by a file that is not there: a network of the zoo, or a file of much the same name
+    beside it, other than the one that names it."""
+    if path.stem in names():
+        return f"without .yaml, '{path.stem}' is the name of one that comes with archspec"
+    files = path.parent.glob("*.yaml") if path.parent.is_dir() else ()
+    beside = {file.stem: file.name for file in files if reader is None or file.name != reader.name}
+    close = get_close_matches(path.stem[:100], sorted(beside)[:500], n=1, cutoff=0.6)
+    return f"did you mean '{beside[close[0]]}'?" if close else None
+
+
+def _beside(name: str, folder: Path | None) -> bool:
+    try:
+        return ((folder or Path()) / name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_file(path: Path, span: Span | None) -> bool:

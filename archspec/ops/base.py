@@ -4,6 +4,7 @@ Shapes are tuples without the batch: `(channels, height, width)` for images, `(c
 video, `(features,)` for vectors. Nothing here imports torch: a call is named, and made by the lowering.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -94,6 +95,14 @@ class Kept:
         return (batch * self.numbers + self.statistics) * item_bytes + batch * self.indices * 8
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a field waits for: `without`, in words, is why it does nothing, `given` the fields that decide on it."""
+
+    without: str
+    given: tuple[str, ...]
+
+
 class Operator(BaseModel):
     """An operator with concrete values. Subclasses are the vocabulary; their fields are their YAML."""
 
@@ -105,10 +114,15 @@ class Operator(BaseModel):
     text: ClassVar[frozenset[str]] = frozenset()  # fields that are words, not expressions
     overwritable: ClassVar[bool] = True  # a fresh tensor that backward does not need: an activation may reuse it
     keeps: ClassVar[Kept] = Kept()  # where neither shapes nor fields matter; else `kept` says it
+    needs: ClassVar[Mapping[str, Need]] = {}  # fields that do something only as others allow: see `idle`
 
     def shape(self, inputs: Shapes) -> Shape:
         """The output's shape. Raises `ShapeError`."""
         return inputs[0]
+
+    def idle(self) -> Iterable[str]:
+        """Those of `needs` that are given and do nothing here: the operator is the same without them."""
+        return ()
 
     def reduction(self, rank: int) -> Shape:
         """By how much each of `rank` spatial sizes is divided: the stride."""

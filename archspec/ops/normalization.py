@@ -1,10 +1,10 @@
 """Normalisations. All keep the shape."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Annotated, ClassVar
 
-from archspec.ops.base import FunctionCall, Kept, ModuleCall, Operand, Operator, Role, Shape, ShapeError, Shapes
+from archspec.ops.base import FunctionCall, Kept, ModuleCall, Need, Operand, Operator, Role, Shape, ShapeError, Shapes
 from archspec.ops.ranges import Count, Epsilon, NotNegative, OptionalNumber, Range, Share, Switch
 from archspec.ops.windows import need_map
 
@@ -16,6 +16,7 @@ class BatchNorm(Operator):
 
     key: ClassVar[str] = "bn"
     role: ClassVar[Role] = "norm"
+    needs: ClassVar[Mapping[str, Need]] = {"momentum": Need("frozen statistics do not move", ("frozen",))}
 
     eps: Epsilon = 1e-5
     """Added to the variance."""
@@ -28,6 +29,9 @@ class BatchNorm(Operator):
     frozen: Switch = False
     """Statistics, scale and shift are given, not learned: they stay as they are in training, and count as no
     parameters. As detection networks use it on pretrained backbones."""
+
+    def idle(self) -> Iterable[str]:
+        return ["momentum"] if self.frozen and self.momentum != 0.1 else []
 
     def shape(self, inputs: Shapes) -> Shape:
         if self.scale_init is not None and not self.affine:

@@ -1,11 +1,12 @@
 """Pooling over windows and over the whole map."""
 
+from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Annotated, Any, ClassVar
 
-from archspec.ops.base import FunctionCall, Kept, Operand, Operator, Role, Shape, ShapeError, Shapes, show_shape
+from archspec.ops.base import FunctionCall, Kept, Need, Operand, Operator, Role, Shape, ShapeError, Shapes, show_shape
 from archspec.ops.ranges import OptionalPerDimension, Padding, PerDimension, Range, Switch
-from archspec.ops.windows import need_map, per_dimension, same_padding, show_window, squeezed, windowed
+from archspec.ops.windows import need_map, per_dimension, same_padding, show_window, squeezed, unpadded, windowed
 
 
 class WindowPool(Operator):
@@ -73,9 +74,13 @@ class AvgPool(WindowPool):
 
     key: ClassVar[str] = "avg_pool"
     function: ClassVar[str] = "torch.nn.functional.avg_pool"
+    needs: ClassVar[Mapping[str, Need]] = {"count_padding": Need("there is no padding", ("padding", "kernel"))}
 
     count_padding: Switch = True
     """Whether padding counts in the mean, as in torch."""
+
+    def idle(self) -> Iterable[str]:
+        return ["count_padding"] if not self.count_padding and unpadded(self.padding, self.kernel) else []
 
     def shape(self, inputs: Shapes) -> Shape:
         shape, (kernel, _, _) = super().shape(inputs), self._window(len(inputs[0]) - 1)

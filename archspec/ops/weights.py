@@ -1,11 +1,21 @@
 """Operators with weights that cost multiply-accumulates: convolution and linear."""
 
+from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Any, ClassVar, Literal
 
-from archspec.ops.base import Kept, ModuleCall, Operator, Role, Shape, ShapeError, Shapes, show_shape
+from archspec.ops.base import Kept, ModuleCall, Need, Operator, Role, Shape, ShapeError, Shapes, show_shape
 from archspec.ops.ranges import Count, OptionalNumber, Padding, PerDimension, Switch
-from archspec.ops.windows import need_map, per_dimension, same_padding, show_window, squeezed, windowed
+from archspec.ops.windows import (
+    need_map,
+    per_dimension,
+    same_padding,
+    show_window,
+    squeezed,
+    undilated,
+    unpadded,
+    windowed,
+)  # fmt: skip
 
 _BORDER = {"reflect": -1, "circular": 0}
 """How far a border that is taken from the map may go beyond its size."""
@@ -17,6 +27,10 @@ class Conv(Operator):
     key: ClassVar[str] = "conv"
     role: ClassVar[Role] = "weight"
     text: ClassVar[frozenset[str]] = frozenset({"padding_mode"})
+    needs: ClassVar[Mapping[str, Need]] = {
+        "padding_mode": Need("there is no padding", ("padding", "kernel", "dilation")),
+        "dilation": Need("a kernel of 1 has nothing to space", ("dilation", "kernel")),
+    }
 
     out: Count
     """Output channels."""
@@ -38,6 +52,12 @@ class Conv(Operator):
     """What the bias starts from; 0 by default."""
     standardize: Switch = False
     """Weights with mean 0 and variance 1 for each output channel (Qiao et al., arXiv 1903.10520)."""
+
+    def idle(self) -> Iterable[str]:
+        if self.padding_mode != "zeros" and unpadded(self.padding, self.kernel, self.dilation):
+            yield "padding_mode"
+        if self.dilation != 1 and undilated(self.kernel, self.dilation):
+            yield "dilation"
 
     def _window(self, rank: int) -> tuple[Shape, Shape, Shape, Shape]:
         kernel = per_dimension(self.kernel, rank, "kernel")

@@ -57,6 +57,26 @@ def show_window(kernel: int | Shape, rank: int) -> str:
     return "×".join(map(str, kernel if isinstance(kernel, tuple) else (kernel,) * min(rank, 2)))
 
 
+def unpadded(padding: Any, kernel: int | Sequence[int], dilation: int | Sequence[int] = 1) -> bool:
+    """Whether a window has no padding in any dimension, however many there are."""
+    if padding is not None:
+        return not any(padding if isinstance(padding, Sequence) else [padding])
+    return not any(d * (k - 1) // 2 for k, d in _paired(kernel, dilation))
+
+
+def undilated(kernel: int | Sequence[int], dilation: int | Sequence[int]) -> bool:
+    """Whether a dilation spaces nothing: it is 1, or the kernel is, in every dimension."""
+    return all(k == 1 or d == 1 for k, d in _paired(kernel, dilation))
+
+
+def _paired(kernel: int | Sequence[int], dilation: int | Sequence[int]) -> list[tuple[int, int]]:
+    """Kernel and dilation by dimension; of as many as are written."""
+    kernels = [int(kernel)] if isinstance(kernel, int) else list(kernel)
+    dilations = [int(dilation)] if isinstance(dilation, int) else list(dilation)
+    rank = max(len(kernels), len(dilations))
+    return list(zip(kernels * (rank // len(kernels)), dilations * (rank // len(dilations)), strict=False))
+
+
 def squeezed(value: Shape) -> int | Shape:
     """One number where all dimensions agree, for readable calls."""
     return value[0] if len(set(value)) == 1 else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import yaml
 
@@ -53,6 +53,12 @@ def syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
         mark = began  # the end of the file is where it was noticed, not where it is
     span = Span(source, mark.line + 1, mark.column + 1) if mark else Span(source, 1, 1)
     what = error.problem or context or "it cannot be read"
+    if "mapping values" in what or "document start" in what:
+        missing = _without_space(source, range(span.line - 1, max(0, span.line - _LINES_BACK), -1))
+    else:
+        missing = _without_space(source, [span.line]) if "simple key" in context else None
+    if missing is not None:
+        return missing
     line = source.line(span.line)
     before, here = line[: span.column - 1], line[span.column - 1 : span.column]
     hint = None
@@ -75,6 +81,29 @@ def syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
     elif "block" in context:
         hint = "what belongs together starts in the same column"
     return Problem(f"not valid YAML: {what}", span, hint)
+
+
+_UNSPACED = re.compile(r"(?P<before>[ \t]*(?:- +)*)(?P<key>[A-Za-z_][\w.-]*):(?P<value>[^\s:/][^:]*)\Z")
+_LINES_BACK = 50
+
+
+def unspaced(source: Source, line: int) -> Problem | None:
+    """What is wrong with a line such as `archspec:1`, which is one word to YAML; None if it is no such line."""
+    match = _UNSPACED.match(source.line(line).partition(" #")[0].rstrip())
+    if match is None:
+        return None
+    word = match[0][match.start("key") :]
+    span = Span(source, line, match.start("key") + 1, len(word))
+    hint = f"a space after the colon: `{match['key']}: {match['value'][:40]}`"
+    return Problem(f"'{word[:60]}' is one word, and no key with a value", span, hint)
+
+
+def _without_space(source: Source, lines: Iterable[int]) -> Problem | None:
+    """A key without a space after its colon, on the first of some lines that is not empty: YAML reads on behind it,
+    and complains where the next key comes."""
+    written = (number for number in lines if source.line(number).partition("#")[0].strip())
+    number = next(written, None)
+    return unspaced(source, number) if number is not None else None
 
 
 def no_tag_directives(source: Source) -> None:

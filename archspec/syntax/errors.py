@@ -225,6 +225,17 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
     return f"known here: {listed}"
 
 
+def suggest_address(address: str, known: Iterable[str]) -> str | None:
+    """As `suggest`, for addresses: of one that ends in the words given, what stands before them is missing."""
+    known = known if isinstance(known, Collection) else list(known)
+    if not afford(2 * len(known)):
+        return None
+    whole = min(
+        (name for name in known if name.endswith(f".{address}")), key=lambda name: name.count("."), default=None
+    )
+    return f"did you mean '{whole}'?" if whole and len(whole) <= _NAME else suggest(address, known)
+
+
 _NAME = 100  # characters of a word that hints look at
 
 

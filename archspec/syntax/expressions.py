@@ -11,7 +11,7 @@ every entry of a list spends of the spec's budget of work, whoever wrote it.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -116,12 +116,28 @@ class Term:
             raise
 
 
+def unknown(name: str) -> str:
+    """What is told of a name that nothing defines."""
+    return f"unknown name '{name}'"
+
+
+def suggest_name(name: str, known: Collection[str]) -> str | None:
+    """What may have been meant by a name that nothing defines."""
+    if name in FUNCTIONS:
+        return f"it is a function: {name}(...)"
+    if name.lower() in ("nan", "inf", "infinity"):
+        return "a spec's numbers are finite"
+    if name.lower() in ("none", "null"):
+        return "nothing is written `null`, without quotes"
+    return suggest(name, known) or "a name is a param or a column, and there are none; texts have no place here"
+
+
 def _name(term: Term, scope: Scope) -> Any:
     value = scope.get(term.data, term)
     if value is term:
         if term.data in SCOPE_NAMES:
             raise EvaluationError(f"'{term.data}' has no value here", term.span, SCOPE_NAMES[term.data])
-        raise EvaluationError(f"unknown name '{term.data}'", term.span, suggest(term.data, [*scope, *FUNCTIONS]))
+        raise EvaluationError(unknown(term.data), term.span, suggest_name(term.data, scope))
     if value is UNKNOWN:
         raise Poisoned
     return value

@@ -102,7 +102,7 @@ VARIABLE = Form(
 """Of params, columns of stages and variables of loops, which expressions name."""
 SPEC = Form(
     f"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{LONGEST - 1}}}",
-    "letters, digits, _ - and . only",
+    "letters, digits, _ - and . only, and neither - nor . first",
 )  # fmt: skip
 """Of specs, which name files."""
 PRINTED = Form(f"[^\\x00-\\x1f\\x7f-\\x9f:]{{1,{LONGEST}}}", "'{}' is not a line of text without a colon")

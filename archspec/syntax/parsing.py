@@ -49,7 +49,9 @@ def _from_data(data: Data, problems: list[Problem]) -> Term:
     if isinstance(data, Map):
         return Term("table", tuple(data), tuple(_from_data(item, problems) for item in data.values()), data.span)
     if not isinstance(data.value, str):
-        if isinstance(data.value, int | float) and not abs(data.value) <= limits.MAX_NUMBER:  # nan too
+        if data.value != data.value:
+            problems.append(Problem("nan is not a number that a spec can use", data.span))
+        elif isinstance(data.value, int | float) and not abs(data.value) <= limits.MAX_NUMBER:
             problems.append(Problem(f"this number is larger than {limits.MAX_NUMBER:.0e}", data.span))
         return Term("constant", data.value, (), data.span)
     try:

@@ -83,7 +83,10 @@ def _parsed(source: Source, problems: Problems) -> Data:
         for event in yaml.parse(text, Loader=loader):
             reader.take(event)
     except yaml.MarkedYAMLError as error:
-        problems.extend([syntax_problem(source, error)])
+        problem = syntax_problem(source, error)
+        # What is told of a line may be what the reader stumbles over there.
+        told = any(known.span and problem.span and known.span.line == problem.span.line for known in problems)
+        problems.extend([] if told else [problem])
     except yaml.YAMLError as error:
         problems.add("this is not YAML text: " + " ".join(str(error).split()), Span(source, 1, 1))
     problems.check()

@@ -31,6 +31,13 @@ class Rules:
         """These rules and one more."""
         return Rules({**self.functions, name: function})
 
+    def fields(self, name: str) -> list[str] | None:
+        """The fields that a rule takes; None where it takes any."""
+        parameters = list(_signature(self.functions[name]).parameters.values())[1:]
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            return None
+        return [parameter.name for parameter in parameters]
+
     def pairs(self, name: str, points: Sequence[str], fields: Mapping[str, Any]) -> Iterator[Pair]:
         """What a rule makes of the points. Raises `RuleError` for wrong fields."""
         function = self.functions[name]

@@ -82,6 +82,8 @@ def cross_stage(
     """
     if (count is None) == (spans is None):
         raise RuleError("cross_stage takes either `count` or `spans`")
+    if spans is not None and seed != 0:
+        raise RuleError("cross_stage draws nothing where `spans` are given: leave out `seed`")
     stages = _stages(points)
     if spans is not None:
         yield from _chosen(points, spans)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 
@@ -42,6 +42,20 @@ def own_expressions(item: Item) -> Iterator[Expr]:
         yield from item.given.values()
         if isinstance(item, Inner) and item.repeat:
             yield item.repeat
+
+
+def reached(paths: Iterable[Path], document: Document) -> tuple[dict[str, Path], dict[str, Block]]:
+    """The named paths and the blocks that paths use, and those that these use in turn."""
+    queue, named, blocks = list(paths), dict[str, Path](), dict[str, Block]()
+    while queue:
+        for item in items(queue.pop()):
+            if isinstance(item, Use) and item.path in document.paths and item.path not in named:
+                named[item.path] = document.paths[item.path]
+                queue.append(named[item.path])
+            elif isinstance(item, Inner) and item.block in document.blocks and item.block not in blocks:
+                block = blocks[item.block] = document.blocks[item.block]
+                queue += [*_paths_of(block), block.shortcut]
+    return named, blocks
 
 
 def ordered(document: Document, problems: Problems) -> list[Definition] | None:

@@ -14,12 +14,16 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
+from archspec.compiler.expand.idle import Idle
+from archspec.compiler.expand.origins import Loops, Origins
 from archspec.graph import Node, Reduction
 from archspec.language.items import Operation
+from archspec.language.schema import Document
 from archspec.ops import BY_KEY, Add, Module, Operator, Shape, ShapeError, show_shape
 from archspec.syntax import limits
 from archspec.syntax.errors import Problems, Span
-from archspec.syntax.expressions import EVALUATED, EvaluationError, Expr, Poisoned, Scope
+from archspec.syntax.expressions import EVALUATED, UNKNOWN, EvaluationError, Expr, Poisoned, Scope, Unknown
+from archspec.syntax.values import show
 from archspec.syntax.work import Work
 
 Signal: TypeAlias = Node | None
@@ -29,13 +33,18 @@ TOO_LARGE = "the network is too large"
 class Builder:
     """The nodes of a network in the making, in topological order."""
 
-    def __init__(self, trust: bool = False, operators: dict[Any, Operator] | None = None) -> None:
+    def __init__(
+        self, trust: bool = False, operators: dict[Any, Operator] | None = None, document: Document | None = None
+    ) -> None:
         self.nodes: dict[str, Node] = {}
         self.problems = Problems()
+        self.origins = Origins(document)
+        self.idle = Idle()
         self.work = Work()  # what is left of the steps that the spec may ask for
         self._trust = trust
         self._operators = {} if operators is None else operators  # made before, by their fields
         self._told: dict[int, Any] = {}
+        self._bad: set[Span] = set()  # places of values that have been told
         self._modules: set[str] = set()  # proper prefixes of names: they become modules
 
     def adopt(self, nodes: Mapping[str, Node], modules: Iterable[str]) -> None:
@@ -53,7 +62,10 @@ class Builder:
             return expr.condition(scope) if condition else expr(scope)
         except EvaluationError as error:
             self.work.spend(200, EVALUATED, expr.span)
-            self.tell(expr, error.problem.message, error.problem.span, where, error.problem.hint)
+            places = self._places(expr)
+            if self._bad.isdisjoint(places.values()):
+                hint = error.problem.hint or _values(places, scope)
+                self.tell(expr, error.problem.message, error.problem.span, where, hint)
             raise Poisoned from None
 
     def tell(self, expr: Any, message: str, span: Span | None, where: str, hint: str | None = None) -> None:
@@ -62,8 +74,11 @@ class Builder:
             self._told[id(expr)] = expr
             self.problems.add(message, span, hint=hint, where=where)
 
-    def operator(self, operation: Operation, scope: Scope, where: str) -> Operator | None:
-        """The operator with its fields evaluated; None, having told why, if they do not suit it."""
+    def operator(self, operation: Operation, scope: Scope, where: str, loops: Loops = ()) -> Operator | None:
+        """The operator with its fields evaluated; None, having told why, if they do not suit it.
+
+        `loops` say what the loops around it bind.
+        """
         self.work.spend(20, TOO_LARGE, operation.span)
         values: dict[str, Any] = {}
         try:
@@ -76,21 +91,28 @@ class Builder:
         except Poisoned:
             return None
         key = (operation.operator.key, tuple(values), _frozen(tuple(values.values())))
-        known = self._operators.get(key)
-        if known is not None:
-            return known
+        operator = self._operators.get(key)
+        if operator is None:
+            operator = self._made(operation, values, scope, where, loops)
+            if operator is None:
+                return None
+            self._operators[key] = operator
+        self.idle.met(operation, values.keys() - operator.model_fields_set)
+        return operator
+
+    def _made(
+        self, operation: Operation, values: Mapping[str, Any], scope: Scope, where: str, loops: Loops
+    ) -> Operator | None:
+        """An operator of these values, without those that do nothing."""
         self.work.spend(700, TOO_LARGE, operation.span)
         try:
             operator = operation.operator(**values)
         except ValidationError as error:
             for found in error.errors():
                 field = str(found["loc"][0]) if found["loc"] else ""
-                written = operation.fields.get(field)
-                span = written.span if isinstance(written, Expr) else operation.span
                 message = found["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
                 message = f"{operation.operator.key}: {f'{field} {message}'.strip()}"
-                hint = _indexing(written, values.get(field), scope)
-                self.tell(written or operation, message, span or operation.span, where, hint)
+                self._misfit(operation, field, values.get(field), message, scope, where, loops)
             return None
         if isinstance(operator, Module) and operator.trusted_only and not self._trust:
             self.problems.add(
@@ -99,8 +121,31 @@ class Builder:
                 hint="if you trust this spec, load it with trust=True (--trust)",
             )  # fmt: skip
             return None
-        self._operators[key] = operator
-        return operator
+        idle = set(operator.idle())
+        return operation.operator(**{k: v for k, v in values.items() if k not in idle}) if idle else operator
+
+    def _misfit(
+        self, operation: Operation, field: str, value: Any, message: str, scope: Scope, where: str, loops: Loops
+    ) -> None:
+        """Tells of a value that a field cannot have: where it is written, and once, whoever names it."""
+        written = operation.fields.get(field)
+        if not isinstance(written, Expr):
+            return self.tell(operation, message, operation.places.get(field) or operation.span, where)
+        places = self._places(written, loops)
+        if not self._bad.isdisjoint(places.values()):
+            return None
+        hint = _indexing(written, value, scope)  # then it is the name that is wrong, not its value
+        if not hint and written.root.kind == "name" and written.root.data in places:
+            place = places[written.root.data]
+            self._bad.add(place)
+            return self.problems.add(message, place, where=where, hint=f"`{field}` is read at {written.span}")
+        hint = hint or _values(places, scope)
+        return self.tell(written, message, written.span or operation.span, where, hint)
+
+    def _places(self, expr: Expr, loops: Loops = ()) -> dict[str, Span]:
+        """Where the values of the names in an expression are written, of those that authors give."""
+        found = {name: self.origins.named(name, loops) for name in sorted(expr.names)}
+        return {name: place for name, place in found.items() if place is not None}
 
     def default(self, key: str, **fields: Any) -> Operator:
         """An operator of the compiler's own making."""
@@ -156,6 +201,13 @@ class Builder:
         node = Node(name, op, tuple(source.name for source in sources), shape, params, macs, reduction, span)
         self.nodes[name] = node
         return node
+
+
+def _values(places: Mapping[str, Span], scope: Scope) -> str | None:
+    """What authors gave the names of an expression, and where."""
+    known = [name for name in places if not isinstance(scope.get(name, UNKNOWN), Unknown)]
+    told = ", ".join(f"{name} is {show(scope[name])} ({places[name]})" for name in known[:4])
+    return f"here {told}" if told else None
 
 
 def _indexing(written: Any, value: Any, scope: Scope) -> str | None:

@@ -59,7 +59,7 @@ def drop_paths(
     except Poisoned:
         return {}
     except ValueError as error:
-        builder.problems.add(f"drop_path: survival {error}", rule.survival.span)
+        builder.problems.add(f"drop_path: survival {error}", builder.origins.place(rule.survival))
         return {}
     return found
 

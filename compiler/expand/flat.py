@@ -9,24 +9,30 @@ from archspec.compiler.expand.builder import Builder, Signal
 from archspec.compiler.expand.paths import Paths, scope_at
 from archspec.compiler.expand.wires import Strand, absent, left, strands
 from archspec.language.items import Inner, Operation
-from archspec.language.schema import Document
+from archspec.language.resolve import Resolved
 from archspec.syntax.expressions import Poisoned
 
 STAGED = ("stem", "head", "heads", "levels", "skips", "drop_path", "until")
 
 
-def expand_flat(document: Document, params: Mapping[str, Any], start: Signal, paths: Paths, builder: Builder) -> Signal:
+def expand_flat(spec: Resolved, start: Signal, paths: Paths, builder: Builder) -> Signal:
     """The output's signal. A wire of one operator, or of one block, gives it its name; the operators of a longer one
     extend it, and those on `output` have names of their own, as in a block."""
-    for name in STAGED:
-        if name in document.model_fields_set:
-            span = next((strand.span for strand in (document.graph or {}).values()), None)
-            advice = "remove one of them, or give it `stages`, which a graph may follow"
-            builder.problems.add(f"a spec has `graph` or `{name}`, not both", span, hint=advice)
+    document = spec.document
+    beside = [name for name in STAGED if name in document.model_fields_set]
+    own = [name for name in beside if name in spec.own or name in spec.overridden]
+    for name in own:
+        advice = "remove one of them, or give it `stages`, which a graph may follow"
+        builder.problems.add(f"a spec has `graph` or `{name}`, not both", spec.data.key_spans.get(name), hint=advice)
+    if len(beside) > len(own):
+        names = [name for name in beside if name not in own]
+        told, nulls = "`, `".join(names), ", ".join(f"{name}: null" for name in names)
+        message = f"this graph is the whole network, and `{told}` {'are' if len(names) > 1 else 'is'} inherited"
+        builder.problems.add(message, spec.data.key_spans.get("graph"), hint=f"add `{nulls}`")
     given = set((document.outputs or {}).values())
     ordered = strands(document.graph or {}, builder.problems, given, ends=not given)
     signals: dict[str, Signal] = {"input": start}
-    run_wires(ordered, signals, params, paths, builder, given)
+    run_wires(ordered, signals, spec.params, paths, builder, given)
     return signals.get("output")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.compiler.expand.blocks import Place, expand_block
 from archspec.compiler.expand.builder import TOO_LARGE, Builder, Signal, strided
+from archspec.compiler.expand.origins import Loops
 from archspec.compiler.expand.paths import Paths
 from archspec.compiler.expand.splice import absurd, copied
 from archspec.language.items import Inner
@@ -25,7 +26,7 @@ class InnerBlocks:
         self._depth = 0
 
     def __call__(
-        self, item: Inner, start: Signal, address: str, scope: Scope, paths: Paths, builder: Builder
+        self, item: Inner, start: Signal, address: str, scope: Scope, loops: Loops, paths: Paths, builder: Builder
     ) -> Signal:
         """The signal after an inner block; None, having told why, if it has none. Its nodes stand under `address`, or,
         where it is repeated, under `address.0` and so on."""
@@ -41,6 +42,10 @@ class InnerBlocks:
         self._depth += 1
         if self._depth > limits.MAX_PATH_DEPTH:
             absurd(f"blocks stand in blocks more than {limits.MAX_PATH_DEPTH} deep", item.span, address)
+        around = builder.origins.around
+        own = ["index", "first", "last", "count", *([] if "stride" in given else ["stride", "downsampled"])]
+        written = [(name, expr, None) for name, expr in item.given.items()]
+        builder.origins.around = [*around, *loops, *((name, None, None) for name in own), *written]
         signal = start
         for index in range(count):
             copied(scope)
@@ -52,6 +57,7 @@ class InnerBlocks:
             name = address if item.repeat is None else f"{address}.{index}"
             signal = expand_block(Place(name, block, local, None, item.span), signal, paths, builder, None)
         self._depth -= 1
+        builder.origins.around = around
         return signal
 
     def _count(self, item: Inner, scope: Scope, address: str, builder: Builder) -> int:

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from archspec.compiler.expand.builder import Builder, Signal
+from archspec.compiler.expand.idle import Idle
 from archspec.compiler.expand.table import Row
 from archspec.graph import Node
 from archspec.language.reading import names_read
@@ -35,7 +36,8 @@ class Memo:
 
     def __init__(self, document: Document) -> None:
         self.checked = False
-        """Whether the document's references have been found in order."""
+        """Whether the document's references, columns and options have been found in order."""
+        self.idle = Idle()
         self.operators: dict[Any, Operator] = {}
         self.rows: dict[Hashable, list[Row]] = {}
         self._names = tuple(sorted(_names(document) & document.params.keys()))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from archspec.compiler.expand.builder import Builder, Signal
 from archspec.language.fields import place_of
-from archspec.syntax.errors import suggest
+from archspec.syntax.errors import suggest_address
 
 
 def last_nodes(builder: Builder, passed: Mapping[str, Signal]) -> dict[str, str]:
@@ -46,12 +46,20 @@ def output_nodes(
         else:
             known = [name for name in last if name.count(".") <= 1]
             message = f"outputs: there is nothing at '{address[:60]}'"
-            builder.problems.add(message, place_of(address), hint=suggest(address, known))
+            builder.problems.add(message, place_of(address), hint=_hint(label, address, known, end))
         if label in heads:
             builder.problems.add(f"outputs: '{label}' is also a head", place_of(address), hint="rename one of them")
     if len(found) == len(outputs) and not found.keys() & heads.keys():
         _check_dead({**found, **heads}, builder)
     return {**found, **heads}
+
+
+def _hint(label: str, address: str, known: Sequence[str], end: Signal) -> str | None:
+    """What may have been meant by an address at which there is nothing."""
+    if address == "output" and end is not None:
+        hint = "that is what the network gives where it has no `outputs`, and no address: write what gives it, "
+        return hint + f"`{label}: {end.name}`"
+    return suggest_address(address, known)
 
 
 def _check_dead(outputs: Mapping[str, str], builder: Builder) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from archspec.compiler.expand.builder import TOO_LARGE, Builder, Signal, strided
+from archspec.compiler.expand.origins import Loops
 from archspec.compiler.expand.splice import Frame, Splicer, Step, copied
 from archspec.compiler.expand.wires import Strand, strands
 from archspec.language.fields import place_of
@@ -14,7 +15,7 @@ from archspec.language.schema import Wire
 from archspec.ops.ranges import sizes
 from archspec.syntax.expressions import UNKNOWN, Poisoned, Scope
 
-RunBlock: TypeAlias = "Callable[[Inner, Signal, str, Scope, Paths, Builder], Signal]"
+RunBlock: TypeAlias = "Callable[[Inner, Signal, str, Scope, Loops, Paths, Builder], Signal]"
 """The signal after an inner block, given what reaches it, its address, and the names it sees."""
 
 
@@ -68,10 +69,11 @@ class Paths:
                 if joined == joins:
                     self._misplaced(item, joined, path, scope, where)
                     return None
+                loops = step.frame.bindings() if step.frame else ()
                 if isinstance(item, Inner):
-                    signal = self._inner(item, signal, name, local, self, self._builder)
+                    signal = self._inner(item, signal, name, local, loops, self, self._builder)
                 else:
-                    op = self._builder.operator(item, local, where)
+                    op = self._builder.operator(item, local, where, loops)
                     told = labels if not joined else ()
                     signal = None if op is None else self._builder.add(name, op, inputs, item.span, told, None, hint)
                 inputs, joined = [signal], True

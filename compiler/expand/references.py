@@ -6,38 +6,46 @@ It looks at every definition, used or not, so that one run tells of all such sli
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
-from archspec.compiler.expand.arguments import check_arguments, items, ordered, own_expressions
+from archspec.compiler.expand.arguments import check_arguments, items, ordered, own_expressions, reached
 from archspec.language.fields import place_of
 from archspec.language.items import Each, Inner, Path, Use
+from archspec.language.resolve import Resolved, gone
 from archspec.language.schema import Block, Document, Positions, Wire
+from archspec.language.vocabulary import NO_ADDITION
+from archspec.ops import BY_KEY
 from archspec.syntax.errors import Problems, Span, suggest
-from archspec.syntax.expressions import Expr
+from archspec.syntax.expressions import Expr, suggest_name, unknown
 from archspec.syntax.names import SCOPE_NAMES
 
 
-def check_references(document: Document, problems: Problems) -> bool:
+def check_references(spec: Resolved, problems: Problems) -> bool:
     """Adds a problem for every unknown path, block and name, for arguments that nothing reads, and for paths and blocks
     that use themselves.
 
     False if one uses itself, so that the spec cannot be expanded even in part.
     """
+    document, removed = spec.document, spec.removed
     columns = {"repeat", "stride"} | set((document.stages and document.stages.__pydantic_extra__) or {})
     paths = list(_paths(document))
     bound = {name for path, _ in paths for name in _bound_names(path)}
     known = set(document.params) | columns | SCOPE_NAMES.keys() | bound
     for path, is_shortcut in paths:
-        _check_path(path, document, known, is_shortcut, problems)
+        _check_path(path, document, known, removed, is_shortcut, problems)
     wires = [*(document.graph or {}).values(), *document.heads.values()]
-    for name, block in document.blocks.items():
-        _check_form(name, block, problems)
+    for name, block in _blocks(document).items():
+        _check_form(name, block, document, problems)
         wires += (block.graph or {}).values()
         for expr in (block.shared, block.out):
             if expr is not None:
-                _check_names(expr, known, problems)
+                _check_names(expr, known, removed, problems)
     for wire in wires:
         if wire.when is not None:
-            _check_names(wire.when, known, problems)
+            _check_names(wire.when, known, removed, problems)
+    about = set(document.params) | columns | {"stage", "stages"}
+    for expr in _columns(document):
+        _check_names(expr, about | (expr.names & SCOPE_NAMES.keys()), removed, problems)
     for positions in document.stages.blocks if document.stages else ():
         _check_positions(positions, document, problems)
     if "none" in document.paths:
@@ -50,10 +58,32 @@ def check_references(document: Document, problems: Problems) -> bool:
     return True
 
 
+def _columns(document: Document) -> list[Expr]:
+    stages = document.stages
+    return [stages.repeat, stages.stride, *(stages.__pydantic_extra__ or {}).values()] if stages else []
+
+
 def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
     """Every path of a spec, and whether it may be the keyword `none`."""
-    found: list[Path | None] = [document.stem, document.head, *document.paths.values()]
-    for block in document.blocks.values():
+    given = list(_unnamed(document))
+    yield from given
+    # Without stages there are no columns, which paths may name that are inherited and not used.
+    named = document.paths if document.stages else reached((path for path, _ in given), document)[0]
+    yield from ((path, False) for path in named.values())
+
+
+def _blocks(document: Document) -> Mapping[str, Block]:
+    """The blocks of a spec; without stages, whose columns they may name, those that stand in paths."""
+    if document.stages:
+        return document.blocks
+    wired = [*_wire_paths(document.graph), *_wire_paths(document.heads)]
+    return reached([document.stem, document.head, *wired], document)[1]
+
+
+def _unnamed(document: Document) -> Iterator[tuple[Path, bool]]:
+    """Every path that stands where it is used."""
+    found: list[Path | None] = [document.stem, document.head]
+    for block in _blocks(document).values():
         yield block.shortcut, True
         found += [block.pre, block.branch, block.after, *_wire_paths(block.graph)]
     found += document.stages.enter if document.stages else ()
@@ -79,11 +109,13 @@ def _bound_names(path: Path) -> Iterator[str]:
             yield from item.given
 
 
-def _check_path(path: Path, document: Document, known: set[str], none: bool, problems: Problems) -> None:
+def _check_path(
+    path: Path, document: Document, known: set[str], removed: Mapping[str, Span | None], none: bool, problems: Problems
+) -> None:
     named = document.paths
     for item in items(path):
         for expr in own_expressions(item):
-            _check_names(expr, known, problems)
+            _check_names(expr, known, removed, problems)
         if isinstance(item, Inner) and item.block not in document.blocks:
             hint = suggest(item.block, document.blocks)
             if item.block in named:
@@ -93,21 +125,23 @@ def _check_path(path: Path, document: Document, known: set[str], none: bool, pro
             isinstance(item, Use) and item.path not in named
             and not (none and item.path == "none" and len(path.items) == 1)
         ):  # fmt: skip
-            hint = _path_hint(item.path, named)
+            hint = _path_hint(item.path, named, none)
             if item.path in document.blocks:
                 hint = f"a block stands in a path as `block: {item.path[:60]}`"
             problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=hint)
 
 
-def _path_hint(name: str, named: Mapping[str, Path]) -> str | None:
+def _path_hint(name: str, named: Mapping[str, Path], none: bool) -> str | None:
     if name == "none":
-        return "`none` stands only alone, as a block's shortcut; an empty path is `identity`"
-    return suggest(name, named)
+        return NO_ADDITION
+    if name in BY_KEY:
+        return f"that is an operator: write `[{name}]`, or name a path that has it, under `paths`"
+    return suggest(name, [*named, "none"] if none else named)
 
 
-def _check_names(expr: Expr, known: set[str], problems: Problems) -> None:
+def _check_names(expr: Expr, known: set[str], removed: Mapping[str, Span | None], problems: Problems) -> None:
     for name in sorted(expr.names - known):
-        problems.add(f"unknown name '{name}'", _where(expr, name), hint=suggest(name, known))
+        problems.add(unknown(name), _where(expr, name), hint=gone(name, removed) or suggest_name(name, known))
 
 
 def _where(expr: Expr, name: str) -> Span | None:
@@ -120,14 +154,17 @@ def _where(expr: Expr, name: str) -> Span | None:
     return expr.span
 
 
-def _check_form(name: str, block: Block, problems: Problems) -> None:
+def _check_form(name: str, block: Block, document: Document, problems: Problems) -> None:
     residual = block.model_fields_set & {"pre", "branch", "shared", "shortcut"}
     if block.graph is not None and residual:
         both = f"`graph` and `{min(residual)}`"
         hint = "keep one form; null removes a field inherited"
         problems.add(f"block '{name}' has both {both}", block.span, hint=hint)
     elif block.graph is None and block.branch is None:
-        problems.add(f"block '{name}' has no branch", block.span, hint="give it `branch: [...]`, or a `graph`")
+        meant = get_close_matches(name, [other for other in document.blocks if other != name][:500], n=1, cutoff=0.7)
+        hint = "give it `branch: [...]`, or a `graph`"
+        hint = f"did you mean the block '{meant[0]}'? Else {hint}" if meant else hint
+        problems.add(f"block '{name}' has no branch", block.span, hint=hint)
 
 
 def _check_positions(positions: Positions, document: Document, problems: Problems) -> None:

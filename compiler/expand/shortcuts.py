@@ -48,7 +48,7 @@ def spans_of(
         except EvaluationError as error:
             builder.problems.extend([error.problem])
         except ValueError as error:
-            builder.problems.add(f"levels: {name} {error}", expr.span)
+            builder.problems.add(f"levels: {name} {error}", builder.origins.place(expr))
         except Poisoned:
             pass
     if len(numbers) < 2:
@@ -60,7 +60,7 @@ def spans_of(
         error.span = error.span or levels.m.span
         raise
     except ValueError as error:
-        builder.problems.add(f"levels: {error}", levels.m.span)
+        builder.problems.add(f"levels: {error}", builder.origins.place(levels.m))
         return []
 
 

@@ -114,6 +114,8 @@ def _written(skip: Skip, order: Mapping[str, float], ends: Mapping[str, str], pr
         if address not in order or (role == "to" and not _is_block(address)):
             known = [known for known in order if role == "from" or _is_block(known)]
             hint = suggest(address, known)
+            if role == "to" and address in ends:
+                hint = f"that is a stage: name one of its blocks, as in {address}.0"
             span = place_of(address) or skip.span
             problems.add(f"there is no block '{address[:60]}' to skip {role}", span, hint=hint)
             return None
@@ -136,6 +138,12 @@ def _made(
     if skip.source is not None or skip.to is not None:
         problems.add("a rule makes its own edges: leave out `from` and `to`", skip.span)
         return []
+    own = rules.fields(name)
+    for field, expr in (skip.__pydantic_extra__ or {}).items():
+        if own is not None and field not in own:
+            hint = suggest(field, [*own, "path", "join", "within"])
+            problems.add(f"the rule '{name}' has no field '{field[:60]}'", expr.span, hint=hint)
+            return []
     try:
         fields = {field: expr(params) for field, expr in (skip.__pydantic_extra__ or {}).items()}
     except EvaluationError as error:

@@ -9,6 +9,7 @@ from archspec.compiler.expand.following import expand_following
 from archspec.compiler.expand.inner import InnerBlocks
 from archspec.compiler.expand.input import input_node
 from archspec.compiler.expand.memo import Memo
+from archspec.compiler.expand.options import check_options, idle_levels
 from archspec.compiler.expand.outputs import output_nodes
 from archspec.compiler.expand.paths import Paths
 from archspec.compiler.expand.references import check_references
@@ -24,7 +25,7 @@ def expand(spec: Spec, memo: Memo | None = None) -> Graph:
 
     `memo` keeps what expansions of one document with different params have in common.
     """
-    builder = Builder(spec.trust, memo.operators if memo else None)
+    builder = Builder(spec.trust, memo.operators if memo else None, spec.document)
     place = spec.data.key_spans.get("params") or spec.data.span
     with within_budget(builder.problems, spec.work, span=place) as builder.work:
         return _expanded(spec, memo, builder)
@@ -32,15 +33,15 @@ def expand(spec: Spec, memo: Memo | None = None) -> Graph:
 
 def _expanded(spec: Spec, memo: Memo | None, builder: Builder) -> Graph:
     # Dangling references are told and expansion goes on around them, so that one run tells of wrong shapes too.
-    if not (memo and memo.checked) and not check_references(spec.document, builder.problems):
+    checked = memo is not None and memo.checked  # of this document, with other params
+    if not checked and not check_references(spec, builder.problems):
         builder.problems.check()
-    unread: list[Problem] = []
-    if not (memo and memo.checked):
-        if not builder.problems:  # what is misspelt, or not there, may be what would read it
-            check_columns(spec, builder.problems)
-        unread = unread_params(spec)
-    if memo and not builder.problems:
-        memo.checked = True
+    builder.idle = memo.idle if memo else builder.idle
+    dangling = bool(builder.problems)  # what is misspelt, or not there, may be what would read a column
+    idle: list[Problem] = []
+    if not checked:
+        check_options(spec, builder.problems)
+        idle += unread_params(spec)
     document = spec.document
     heads: dict[str, str] = {}
     follows = document.until is None and document.stages is not None and bool(document.graph or document.heads)
@@ -49,17 +50,23 @@ def _expanded(spec: Spec, memo: Memo | None, builder: Builder) -> Graph:
     try:
         if document.graph is not None and document.stages is None:
             kinds, notes, passed = {}, [], {}
-            end = expand_flat(document, spec.params, start, paths, builder)
+            end = expand_flat(spec, start, paths, builder)
         else:
             network = Staged(spec, builder, paths, memo)
             end, kinds, notes = network.expand(start), network.kinds, network.notes
             passed = network.passed if document.until is not None else {"head": end, **network.passed}
             if follows and not builder.problems:
-                end, heads = expand_following(document, spec.params, end, passed, paths, builder)
+                end, heads = expand_following(spec, end, passed, paths, builder)
     except SpecError as error:
         builder.problems.extend(error.problems)
+    if not checked and not dangling:
+        check_columns(spec, builder.problems)
     builder.problems.check()
+    if not checked:
+        idle += [*idle_levels(spec), *builder.idle.tell(builder.problems)]
+    if memo and not builder.problems:
+        memo.checked = True
     outputs = output_nodes(document.outputs, end, builder, passed, heads, follows)
     check_drops(builder, outputs.values())
     builder.problems.check()
-    return Graph(spec.name, builder.nodes.values(), outputs, document.init, kinds, [*unread, *notes])
+    return Graph(spec.name, builder.nodes.values(), outputs, document.init, kinds, [*idle, *notes])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from archspec.compiler.expand.builder import Builder
+from archspec.compiler.expand.origins import Loops
 from archspec.language.items import Each, Inner, Operation, Path, Use
 from archspec.language.reading import names_read
 from archspec.syntax import limits
@@ -26,8 +27,19 @@ class Frame:
     when: Expr | None = None
     bound: tuple[tuple[str, Any], ...] = ()
     """Names of a loop, with their values."""
+    over: Expr | None = None
+    """What the loop goes over."""
+    round: int = 0
     given: Mapping[str, Expr] = field(default_factory=dict)
     """Arguments, whose values depend on the signal that reaches the part."""
+
+    def bindings(self) -> Loops:
+        """What loops and arguments bind here, the outermost first, and where each is written."""
+        found: list[tuple[str, Expr | None, int | None]] = []
+        for part in self.outermost_first():
+            found += [(name, None if i else part.over, part.round) for i, (name, _) in enumerate(part.bound)]
+            found += [(name, expr, None) for name, expr in part.given.items()]
+        return found
 
     def outermost_first(self) -> list[Frame]:
         """The frames round a part, this one last."""
@@ -120,8 +132,9 @@ class Splicer:
             else:
                 loops = True
                 whole = Frame(frame, item.when) if item.when else frame
-                for bound in self._rounds(item, self._bound(scope, frame), frame, where):
-                    self._splice(item.do, scope, Frame(whole, bound=bound), found, where, depth + 1)
+                for number, bound in enumerate(self._rounds(item, self._bound(scope, frame), where)):
+                    part = Frame(whole, None, bound, item.of, number)
+                    self._splice(item.do, scope, part, found, where, depth + 1)
         return loops
 
     def _bound(self, scope: Scope, frame: Frame | None) -> Scope:
@@ -150,7 +163,7 @@ class Splicer:
         if self._limit < 0:
             absurd(UNROLLED, self._spliced, where)
 
-    def _rounds(self, item: Each, scope: Scope, frame: Frame | None, where: str) -> list[tuple[tuple[str, Any], ...]]:
+    def _rounds(self, item: Each, scope: Scope, where: str) -> list[tuple[tuple[str, Any], ...]]:
         """What a loop binds in each round."""
         try:
             entries = UNKNOWN if "here" in item.of.names else self._builder.evaluate(item.of, scope, where)

@@ -66,7 +66,7 @@ class Staged:
         if self.memo and epoch in self.memo.rows:
             return self.memo.rows[epoch]
         rank = len(start.shape) - 1 if start else None
-        rows = stage_table(self.document.stages, self.spec.params, self.builder.problems, rank)
+        rows = stage_table(self.document.stages, self.spec.params, self.builder.problems, rank, self.builder.origins)
         if self.memo and not self.builder.problems:
             self.memo.rows[epoch] = rows
         return rows
@@ -101,6 +101,7 @@ class Staged:
                 continue
             copied(self.spec.params)
             copied(row.columns)
+            self.builder.origins.stage = row.number
             scope = {
                 **self.spec.params, **row.columns, "stage": row.number, "stages": row.stages, "count": row.count,
                 "total": self.total,

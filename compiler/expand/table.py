@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from archspec.compiler.expand.origins import Origins
 from archspec.language.items import Path
 from archspec.language.schema import Positions, Stages
 from archspec.ops.ranges import sizes, whole
@@ -41,8 +43,15 @@ class Row:
         return middle
 
 
-def stage_table(stages: Stages, params: Mapping[str, Any], problems: Problems, rank: int | None = None) -> list[Row]:
-    """The rows of the table; empty, having told why, if it cannot be made out. Strides have `rank` sizes, if known."""
+def stage_table(
+    stages: Stages, params: Mapping[str, Any], problems: Problems, rank: int | None = None,
+    origins: Origins | None = None,
+) -> list[Row]:  # fmt: skip
+    """The rows of the table; empty, having told why, if it cannot be made out. Strides have `rank` sizes, if known.
+
+    `origins` know where values are written that columns name.
+    """
+    origins = origins or Origins()
     columns: dict[str, Expr] = {"repeat": stages.repeat, "stride": stages.stride, **(stages.__pydantic_extra__ or {})}
     # `stage` and `stages` make a column depend on its row, as another column does.
     own = columns.keys() | {"stage", "stages"}
@@ -63,7 +72,7 @@ def stage_table(stages: Stages, params: Mapping[str, Any], problems: Problems, r
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         spans: dict[str, Span | None] = {name: expr.span for name, expr in columns.items()}
-        span = next((spans[name] for name in lengths if name in spans), stages.span)
+        span = _odd(lengths, spans, stages.span)
         hint = "a list has one entry per stage; a value that is no list holds for every stage; entries for every block "
         hint += 'are a list in the list, indexed in the block: "width[index]"'
         problems.add(f"columns of stages differ in length: {told}", span, hint=hint)
@@ -74,10 +83,22 @@ def stage_table(stages: Stages, params: Mapping[str, Any], problems: Problems, r
         return []
     order = _order(columns, lists, problems)
     rows = [
-        _row(number, count, stages, columns, order, lists, shared, params, problems, rank)
+        _row(number, count, stages, columns, order, lists, shared, params, problems, rank, origins)
         for number in range(1, count + 1)
     ]  # fmt: skip
     return [row for row in rows if row is not None] if all(rows) else []
+
+
+def _odd(lengths: Mapping[str, int], spans: Mapping[str, Span | None], own: Span | None) -> Span | None:
+    """The list that seems to be wrong: of a length that few have, and in the file that changes the others."""
+    counts = Counter(lengths.values())
+
+    def oddness(name: str) -> tuple[int, bool]:
+        span = spans[name]
+        return counts[lengths[name]], own is None or span is None or span.source is not own.source
+
+    known = [name for name in lengths if name in spans]
+    return spans[min(known, key=oddness)] if known else own
 
 
 def _order(columns: Mapping[str, Expr], lists: Mapping[str, Any], problems: Problems) -> list[str]:
@@ -95,7 +116,7 @@ def _order(columns: Mapping[str, Expr], lists: Mapping[str, Any], problems: Prob
 def _row(
     number: int, count: int, stages: Stages, columns: Mapping[str, Expr], order: list[str],
     lists: Mapping[str, list[Any]], shared: Mapping[str, Any], params: Mapping[str, Any], problems: Problems,
-    rank: int | None,
+    rank: int | None, origins: Origins,
 ) -> Row | None:  # fmt: skip
     spend(len(params) // 2 + 30 * len(order), "the columns are too many for so many stages", stages.span)
     scope: dict[str, Any] = {**params, "stage": number, "stages": count}
@@ -113,10 +134,8 @@ def _row(
 
     def place(name: str) -> tuple[str, Span | None]:
         """The stage and the entry that a column's value comes from; one for all stages is told once."""
-        root = columns[name].root
-        own = root.parts[number - 1].span if root.kind == "list" else columns[name].span
         label = "every stage" if name in shared and count > 1 else f"stage {number}"
-        return label, own or columns[name].span
+        return label, origins.place(columns[name], number - 1)
 
     repeat = _blocks_of(values["repeat"], *place("repeat"), problems)
     values["stride"] = _stride(values["stride"], *place("stride"), problems, rank)

@@ -11,7 +11,7 @@ from archspec.language.fields import place_of
 from archspec.language.items import Path
 from archspec.language.schema import Wire
 from archspec.syntax import limits
-from archspec.syntax.errors import Problems, Span, chain, suggest
+from archspec.syntax.errors import Problems, Span, chain, suggest_address
 from archspec.syntax.expressions import Expr
 from archspec.syntax.work import spend
 
@@ -55,7 +55,7 @@ def strands(
             wrong.add(f"nothing reads the wire '{name}'", strand.span, hint="use it or remove it")
         for source in strand.inputs:
             if source == "output" or (source != "input" and source not in found and source not in outside):
-                hint = suggest(source, known)
+                hint = suggest_address(source, known)
                 what = "nothing at" if outside else "no wire"
                 wrong.add(f"there is {what} '{source[:60]}'", place_of(source) or strand.span, hint=hint)
     problems.extend(wrong)

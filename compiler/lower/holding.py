@@ -26,7 +26,8 @@ def described(network: Built) -> Graph:
 def built(network: Built) -> Built:
     """A network that archspec has built. Raises `TypeError` for anything else."""
     if not hasattr(unwrapped(network), "architecture"):
-        raise TypeError(f"this is no spec, graph, name, file or built network, but a {type(network).__name__}")
+        what = "None" if network is None else f"a {type(network).__name__}"
+        raise TypeError(f"this is no spec, graph, name, file or built network, but {what}")
     return network
 
 

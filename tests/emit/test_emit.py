@@ -109,7 +109,8 @@ def test_one_seed_gives_the_weights_of_the_built_network(name: str, tmp_path: Pa
 
 @pytest.mark.parametrize("method", ["he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "normal", "default"])
 def test_every_way_to_start_is_told(method: str, tmp_path: Path) -> None:
-    text = GATED + f"init: {{conv: {{method: {method}, fan: in}}, linear: {{method: {method}, std: 0.2}}}}\n"
+    fan, std = ", fan: in" if method.startswith("he") else "", ", std: 0.2" if method == "normal" else ""
+    text = GATED + f"init: {{conv: {{method: {method}{fan}}}, linear: {{method: {method}{std}}}}}\n"
     graph = graph_of(text)
     torch.manual_seed(8)
     built = archspec.build(graph).state_dict()

@@ -379,7 +379,10 @@ def test_a_block_does_not_skip_to_itself() -> None:
 
 
 def test_wrong_fields_of_a_rule_name_those_it_has() -> None:
-    message = problem_of(spec("[{rule: every, stp: 2}]")).message
+    problem = problem_of(spec("[{rule: every, stp: 2}]"))
+    assert problem.message == "the rule 'every' has no field 'stp'"
+    assert problem.hint == "did you mean 'step'?"
+    message = problem_of(spec("[{rule: every}]")).message
     assert message.startswith("the rule 'every' cannot take these fields")
     assert message.endswith("it has step")
 

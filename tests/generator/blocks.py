@@ -24,7 +24,7 @@ WHOLE_BRANCHES = {
     "conv: {out: width, kernel: 2, padding: 0, stride: stride}]",
     "padded": "[conv: {out: width, kernel: 3, padding: 2}, bn, "
     "conv: {out: width, kernel: 3, padding: 0, stride: stride}]",
-    "ceil_mode": "[avg_pool: {kernel: 1, stride: stride, padding: 0, ceil_mode: true, count_padding: false, "
+    "ceil_mode": "[avg_pool: {kernel: 1, stride: stride, padding: 0, ceil_mode: true, "
     "when: downsampled}, conv: {out: width, kernel: 1, name: lift}]",
     "counted": "[conv: {out: width, kernel: '1 if last else 3', stride: stride}, relu: {when: not last}, "
     "bn: {when: 'first or count > 2'}, scale: {by: '0.5 * stage / stages'}]",
@@ -130,7 +130,8 @@ def block(draw: Draw, growing: bool, whole: bool, dropping: bool) -> tuple[str, 
         name = draw.pick(sorted(graphs))
         draw.features.add(f"graph {name}")
         wires = _named(draw, graphs[name].replace("use: A", f"use: {pad}"), whole)
-        return f"\n    out: width\n    after: {after}\n    graph:{wires}", name != "multiplied"
+        out = "\n    out: width" if "use: " in graphs[name] else ""
+        return f"{out}\n    after: {after}\n    graph:{wires}", name != "multiplied"
     branches = BRANCHES | WHOLE_BRANCHES if whole else dict(BRANCHES)
     if dropping:
         branches.pop("dropped sample", None)  # one drop_path on a branch is enough

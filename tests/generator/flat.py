@@ -21,7 +21,9 @@ HOSTILE = """
 """.split()
 """Names that Python, torch, generated code or addresses use for something else; those that are legal are drawn."""
 WORDS_OF_YAML = ("n", "y", "on", "off", "yes", "no", "true", "false", "null")
-LEGAL = [name for name in HOSTILE if unusable_address(name) is None and name not in ("input", "output")]
+ENDING = ("identity", "add", "tanh")
+"""Operators of the wire `output`, which stand at these addresses themselves."""
+LEGAL = [name for name in HOSTILE if unusable_address(name) is None and name not in ("input", "output", *ENDING)]
 
 
 def names(draw: Draw, count: int) -> list[str]:

@@ -37,7 +37,13 @@ def conv(draw: Draw, shape: Shape) -> dict[str, Any]:
         fields |= {"bias": True} | ({"bias_init": 0.5} if draw.one_in(2) else {})
     if draw.one_in(6):
         fields["padding_mode"] = draw.pick(["reflect", "replicate", "circular"])
-    return fields | ({"standardize": True} if draw.one_in(8) else {})
+    return taken_up("conv", fields | ({"standardize": True} if draw.one_in(8) else {}))
+
+
+def taken_up(key: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields without those that do nothing, which a spec may not have."""
+    idle = set(BY_KEY[key](**fields).idle())
+    return {name: value for name, value in fields.items() if name not in idle}
 
 
 def window(draw: Draw, shape: Shape) -> dict[str, Any]:
@@ -53,7 +59,7 @@ def window(draw: Draw, shape: Shape) -> dict[str, Any]:
 
 
 def averaging(draw: Draw, shape: Shape) -> dict[str, Any]:
-    return window(draw, shape) | ({"count_padding": False} if draw.one_in(3) else {})
+    return taken_up("avg_pool", window(draw, shape) | ({"count_padding": False} if draw.one_in(3) else {}))
 
 
 def norm(draw: Draw, shape: Shape) -> dict[str, Any]:

@@ -153,7 +153,8 @@ def _levels(draw: Draw, repeat: tuple[int, ...]) -> tuple[tuple[str, ...], list[
     if not levels and draw.one_in(2):
         return levels, []
     draw.features.add(f"levels {fitting.index(levels) + 1}")
-    return levels, [f"levels: {{m: {fitting.index(levels) + 1}, path: {draw.pick(['C', 'C', 'B', 'pooling'])}}}"]
+    m, path = fitting.index(levels) + 1, draw.pick(["C", "C", "B", "pooling"])
+    return levels, [f"levels: {{m: {m}{f', path: {path}' if m > 1 else ''}}}"]
 
 
 def _skips(draw: Draw, blocks: list[str], growing: bool, whole: bool) -> Skips:

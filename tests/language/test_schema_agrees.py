@@ -33,7 +33,7 @@ WHOLE: dict[str, Any] = {
         {"use": {"path": "told", "with": {"w": 4, "stride": 1}, "when": "on"}},
     ],
     "stages": {
-        "repeat": [2, 1], "width": ["8 * half", "16 * k"], "stride": [1, 2], "enter": [None, "own"],
+        "repeat": [4, 1], "width": ["8 * half", "16 * k"], "stride": [1, 2], "enter": [None, "own"],
         "blocks": [{"start": "a", "middle": "b", "end": "b", "only": "a"}, {"cycle": ["c", "b"]}],
     },
     "blocks": {
@@ -50,12 +50,12 @@ WHOLE: dict[str, Any] = {
     "paths": {"own": [{"use": {"path": "identity", "when": "on"}}, {"gelu": {"approximate": "tanh"}}],
               "told": [{"conv": {"out": "w", "kernel": 1, "stride": "stride"}},
                        {"block": {"use": "b", "with": {"width": "here"}, "repeat": 1, "when": "on", "name": "n"}}]},
-    "levels": {"m": 2, "path": "C", "split": 2},
+    "levels": {"m": 4, "path": "C", "split": 2},
     "skips": [{"from": "stem", "to": "stage1.1", "path": "B", "join": "add"}, {"rule": "every", "step": 2}],
     "drop_path": {"survival": 0.5, "decay": "linear", "unit": "batch", "rescale": False},
     "head": ["global_avg_pool", {"dropout": {"p": 0.5}}, {"linear": {"out": "table[1]"}}],
     "outputs": {"y": "head"},
-    "init": {"conv": {"method": "he_normal", "fan": "in", "std": 0.1}, "linear": {"method": "default"}},
+    "init": {"conv": {"method": "he_normal", "fan": "in"}, "linear": {"method": "normal", "std": 0.1}},
     "expect": {"params": "1.2k", "macs": 10.0, "layers": 8, "weight_layers": 9, "output": {"y": [2]}},
 }  # fmt: skip
 INSTEAD: list[Any] = [True, 0, 1.5, "B", "off", [], ["relu"], {}, {"a": "B"}, {1: 2}]

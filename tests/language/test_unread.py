@@ -8,8 +8,11 @@ import pytest
 from networks import graph_of, problems_of
 
 import archspec
+from archspec.compiler.expand import expand
+from archspec.compiler.expand.memo import Memo
 from archspec.language.overrides import from_texts
 from archspec.language.spec import load
+from archspec.research.expand_fast import Frame
 from archspec.syntax.errors import Problem, SpecError
 
 TEXT = """archspec: 1
@@ -125,3 +128,126 @@ def test_extends_is_no_override(value: str) -> None:
     # That of a block is carried out after them.
     with pytest.raises(SpecError, match="there is no block"):
         archspec.load("cifar_resnet20", **{"blocks.residual.extends": "nothing"})
+
+
+# Options without effect. What is wrong in every network is an error: see tests/language/invalid/idle_*.yaml.
+LEVELS = [
+    ("m: 1, path: B", ["path"]), ("m: 1", []), ("m: 2, path: B", []), ("m: 1, path: B, split: 2", ["path", "split"]),
+    ("m: 3, path: C, split: 3", ["split"]), ("m: 4, split: 3", []), ("m: k, path: C", ["path"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("levels", "idle"), LEVELS)
+def test_what_so_few_levels_do_not_read_is_noted(levels: str, idle: list[str]) -> None:
+    given = text("k: 1").replace("repeat: [2, 1]", "repeat: [6, 1]").replace("head:", f"levels: {{{levels}}}\nhead:")
+    found = [note for note in notes(given) if "param" not in note.message]
+    assert [note.message.split()[1] for note in found] == idle
+    for note, field in zip(found, idle, strict=True):
+        assert note.span is not None
+        line = given.split("\n")[note.span.line - 1]
+        assert line[note.span.column - 1 :].startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize(
+    ("stem", "told"),
+    [
+        ("conv: {out: 8, kernel: k, padding_mode: reflect}", "padding_mode"),
+        ("each: {of: [1, k], as: j, do: [conv: {out: 8, kernel: j, padding_mode: reflect}]}", "padding_mode"),
+        ("each: {of: [1, 3], as: j, do: [conv: {out: 8, kernel: j, padding_mode: reflect}]}", None),
+        ("conv: {out: 8, kernel: k, dilation: 2}", "dilation"), ("conv: {out: 8, kernel: k, dilation: k}", None),
+        ("bn: {frozen: k == 1, momentum: 0.3}", "momentum"), ("bn: {frozen: k == 2, momentum: 0.3}", None),
+    ],
+)  # fmt: skip
+def test_a_field_that_no_operator_of_its_item_takes_up_is_noted(stem: str, told: str | None) -> None:
+    graph = graph_of(text("k: 1").replace("conv: {out: 8, kernel: 3}", stem))
+    found = [note.message for note in graph.notes if "has no effect" in note.message]
+    assert [message.split()[1] for message in found] == ([told] if told else [])
+    # The operator is as if the field were not there: what the graph prints as has nothing idle.
+    again = graph_of(graph.to_spec_text())
+    assert again == graph
+    assert not again.notes
+
+
+def test_the_zoo_has_no_option_without_effect() -> None:
+    names = "cspdarknet53 ror3_110 ror3_wrn40_2 mobilenet_v3_small preresnet50 dla34 ssd300_resnet50"
+    assert [note.message for name in names.split() for note in archspec.expand(name).notes] == []
+
+
+@pytest.mark.parametrize("name", ["ror3_110", "ror3_wrn40_2"])
+def test_a_search_may_set_the_number_of_levels_of_a_base_that_has_a_path(name: str) -> None:
+    (note,) = archspec.expand(name, m=1).notes
+    assert note.message == "levels: path has no effect: m: 1 adds no shortcut"
+
+
+def test_many_expansions_of_one_document_tell_of_every_slip_each_time() -> None:
+    """What is kept between them has been checked only if nothing was wrong."""
+    spec = archspec.loads(text(column="extra: [1, 2]"))
+    memo = Memo(spec.document)
+    for _ in range(2):
+        with pytest.raises(SpecError, match="nothing reads the column 'extra'"):
+            expand(spec, memo)
+
+
+def test_a_field_is_idle_only_if_no_expansion_takes_it_up() -> None:
+    spec = archspec.loads(
+        text("k: 1").replace("conv: {out: 8, kernel: 3}", "conv: {out: 8, kernel: k, padding_mode: reflect}")
+    )
+    frame = Frame(spec, ["k"])
+    first = expand(frame.with_params({"k": 3}), frame.memo)
+    assert not first.notes
+    assert first == expand(archspec.loads(spec.source.text.replace("k: 1", "k: 3")))
+
+
+def test_an_inherited_option_tells_how_to_be_rid_of_it(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    child = tmp_path / "child.yaml"
+    child.write_text("archspec: 1\nextends: bases/preresnet\nblocks: {residual: {pre: null}}\n")
+    with pytest.raises(SpecError) as caught:
+        archspec.expand(child)
+    (problem,) = caught.value.problems
+    assert "shared has no effect" in problem.message
+    assert problem.hint is not None
+    assert "; `shared: null` removes what is inherited" in problem.hint
+    child.write_text(child.read_text().replace("pre: null", "pre: null, shared: null"))
+    archspec.expand(child)
+
+
+# Values are told where they are written, in whichever file, and once.
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ("stages: {width: [8, 0]}", "0]"), ("stages: {width: 0}", "0}"), ("params: {k: 0}\nstages: {width: k}", "0}\n"),
+        ("params: {ws: [8, 0]}\nstages: {width: ws}", "0]"), ("params: {classes: 0}", "0}"),
+        ("params: {a: 0, classes: a}", "0,"), ("stages: {extra: [8, 0], width: extra}", "0]"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_told_where_it_is_written(tmp_path, change: str, place: str) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "base.yaml").write_text(text("k: 1", branch=", conv: {out: width, kernel: 1}"))
+    child = tmp_path / "child.yaml"
+    child.write_text(f"archspec: 1\nextends: base.yaml\n{change}\n")
+    with pytest.raises(SpecError) as caught:
+        archspec.expand(child)
+    (problem,) = caught.value.problems
+    assert "must be between 1 and 1,000,000,000, not 0" in problem.message
+    assert problem.span is not None
+    assert problem.span.source.name.endswith("child.yaml")
+    at = problem.span.source.start(problem.span.line) + problem.span.column - 1
+    assert child.read_text()[at:].startswith(place)
+    assert "base.yaml:" in (problem.hint or "")
+
+
+def test_an_override_is_told_as_such() -> None:
+    with pytest.raises(SpecError) as caught:
+        archspec.expand("cifar_resnet20", classes=0)
+    (problem,) = caught.value.problems
+    assert str(problem.span) == "classes=0"
+
+
+def test_a_loop_hides_a_param_of_its_name() -> None:
+    given = text("k: 5").replace(
+        "conv: {out: 8, kernel: 3}", "each: {of: [8], as: j, at: k, do: [conv: {out: 8, kernel: k}]}"
+    )
+    (problem,) = problems_of(given)
+    assert problem.span is not None
+    assert problem.span.line == 4

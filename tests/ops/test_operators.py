@@ -273,6 +273,69 @@ def test_every_field_of_every_operator_is_tried_away_from_its_default(operator: 
     assert tried == set(operator.model_fields)
 
 
+def _tried(operator: type[Operator]) -> list[tuple[Case, str, Any]]:
+    """Each case of an operator with an optional field as it is in another, away from its default."""
+    cases = [case for case in CASES if case.key == operator.key]
+    optional = [name for name, info in operator.model_fields.items() if not info.is_required()]
+    values = {name: [case.fields[name] for case in cases if name in case.fields] for name in optional}
+    return [(case, name, value) for case in cases for name in optional for value in values[name]]
+
+
+def _computes(case: Case) -> Any:
+    """All that becomes of an operator; None if it takes neither these shapes nor these fields."""
+    try:
+        op = case.op
+        return op.shape(case.inputs), op.params(case.inputs), op.call(case.inputs)
+    except (ShapeError, ValidationError):
+        return None
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.key)
+def test_a_field_changes_something_or_is_known_to_be_idle(operator: type[Operator]) -> None:
+    met = set()
+    for case, name, value in _tried(operator):
+        without = {other: entry for other, entry in case.fields.items() if other != name}
+        given = Case(case.key, {**without, name: value}, case.inputs)
+        base, changed = _computes(Case(case.key, without, case.inputs)), _computes(given)
+        if base is None or changed is None or getattr(given.op, name) == operator.model_fields[name].default:
+            continue
+        if base == changed:
+            # What is computed where it is not given (a padding, a stride) may be given as it would be.
+            assert name in given.op.idle() or operator.model_fields[name].default is None, str(given)
+        if name in given.op.idle():
+            assert base[:2] == changed[:2]
+            met.add(name)
+    assert met <= operator.needs.keys()
+    assert set(IDLE.get(operator.key, ())) <= met
+
+
+IDLE = {"conv": ("padding_mode", "dilation"), "avg_pool": ("count_padding",), "bn": ("momentum",)}
+
+
+def test_an_idle_field_computes_nothing() -> None:
+    for key, fields, idle in [
+        ("conv", {"out": 4, "kernel": 1, "padding_mode": "reflect", "dilation": 3}, {"padding_mode", "dilation"}),
+        ("conv", {"out": 4, "kernel": [1, 3], "padding": 0, "padding_mode": "circular", "dilation": [5, 1]},
+         {"padding_mode", "dilation"}),
+        ("conv", {"out": 4, "kernel": 2, "padding_mode": "replicate"}, {"padding_mode"}),
+        ("conv", {"out": 4, "kernel": 3, "padding_mode": "replicate", "dilation": [1, 2]}, set()),
+        ("avg_pool", {"kernel": 2, "stride": 3, "ceil_mode": True, "count_padding": False}, {"count_padding"}),
+        ("avg_pool", {"kernel": 3, "count_padding": False}, set()),
+        ("bn", {"frozen": True, "momentum": 0.5}, {"momentum"}), ("bn", {"momentum": 0.5}, set()),
+    ]:  # fmt: skip
+        op = BY_KEY[key](**fields)
+        assert set(op.idle()) == idle, op
+        assert op.needs.keys() >= idle
+        bare = BY_KEY[key](**{name: value for name, value in fields.items() if name not in idle})
+        for train in (True, False):
+            torch.manual_seed(0)
+            one, other = block_of(op, (MAP,)).train(train), block_of(bare, (MAP,)).train(train)
+            other.load_state_dict(one.state_dict())
+            x = torch.randn(2, *MAP, dtype=torch.float64)
+            assert torch.equal(one(x), other(x))
+            assert all(torch.equal(one.state_dict()[name], value) for name, value in other.state_dict().items())
+
+
 def test_keys_are_unique_and_documented() -> None:
     assert len(BY_KEY) == len(OPERATORS)
     for operator in OPERATORS:
