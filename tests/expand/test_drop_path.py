@@ -128,8 +128,8 @@ def test_no_draw_makes_a_block_give_nothing(drawn: Drawn) -> None:
     graph = graph_of(drawn.text + ("" if drawn.drop_path else "drop_path: {survival: 0.5}\n"))
     torch.manual_seed(0)
     network = archspec.build(graph, dtype=torch.float64)
-    x = torch.randn(2, *graph.input.shape, dtype=torch.float64)
-    draws = random_draws(graph, 2, torch.Generator().manual_seed(0), torch.float64)
+    x = torch.randn(16, *graph.input.shape, dtype=torch.float64)
+    draws = random_draws(graph, 16, torch.Generator().manual_seed(0), torch.float64)
     draws |= {node.name: torch.zeros(1) for node in graph if node.op.key == "drop_path"}
     values = interpret(graph, network.state_dict(), x, training=True, draws=draws).values
     for address in drawn.blocks:
