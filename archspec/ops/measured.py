@@ -22,9 +22,9 @@ from archspec.ops.base import Kept, ModuleCall, Shape, ShapeError, Shapes, show_
 from archspec.syntax.values import show
 
 BATCHES = (2, 3)
+"""Sizes of the batches that shapes are inferred for: what takes a batch of one for a single sample differs in these."""
 _IMPLICIT = ("Softmax", "LogSoftmax", "Softmin")
 """Classes whose `dim`, where none is given, is the first of three axes, and else the second."""
-"""Sizes of the batches that shapes are inferred for: what takes a batch of one for a single sample differs in these."""
 SMALL = 1 << 20
 """Numbers, weights and activations in all, up to which a class of another package is run to see what it does."""
 _DOCUMENTED = "see the class's documentation in torch"
