@@ -33,7 +33,7 @@ lint: $(VENV)/.tested     ## style, types and the claims of every spec
 	$(BIN)/archspec check specs
 
 bench: $(VENV)/.tested    ## the figures of benchmarks/, as ratios within one run
-	for script in summary build step state_dict stochastic_depth figures; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	for script in summary fold build step state_dict stochastic_depth figures; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 docs: $(VENV)/.installed  ## the generated parts of README.md and docs/
 	$(BIN)/python docs/generate.py

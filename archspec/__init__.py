@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from archspec.compiler.analysis.claims import Report
     from archspec.compiler.analysis.difference import Difference
     from archspec.compiler.analysis.summary import Summary
+    from archspec.compiler.decompile import fold
     from archspec.compiler.figures import EngineError, Figure, FigureError
     from archspec.compiler.lower import Network
     from archspec.execution.compiled import CompileError
@@ -50,8 +51,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Analysis", "Architectures", "CompileError", "Difference", "EngineError", "Figure", "FigureError", "Graph",
     "Network", "Node", "Probe", "Problem", "Report", "Span", "Spec", "SpecError", "Summary", "TrainingStep",
-    "__version__", "analyze", "build", "check", "compile", "define", "diff", "emit", "expand", "load", "loads", "op",
-    "optimize", "probe", "render", "signature", "summarize", "table",
+    "__version__", "analyze", "build", "check", "compile", "define", "diff", "emit", "expand", "fold", "load", "loads",
+    "op", "optimize", "probe", "render", "signature", "summarize", "table",
 ]  # fmt: skip
 
 _HOMES = {
@@ -64,6 +65,7 @@ _HOMES = {
     "archspec.compiler.analysis.claims": ("Report",),
     "archspec.compiler.analysis.difference": ("Difference",),
     "archspec.compiler.analysis.summary": ("Summary",),
+    "archspec.compiler.decompile": ("fold",),
     "archspec.compiler.figures": ("EngineError", "Figure", "FigureError"),
     "archspec.compiler.lower": ("Network",),
     "archspec.execution.compiled": ("CompileError",),

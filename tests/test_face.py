@@ -47,7 +47,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_names_are_what_a_user_needs() -> None:
-    verbs = {*VERBS, "load", "loads", "define", "op"}
+    verbs = {*VERBS, "load", "loads", "define", "op", "fold"}
     types = {
         "Analysis", "Architectures", "CompileError", "Difference", "EngineError", "Figure", "FigureError", "Graph",
         "Network", "Node", "Probe", "Problem", "Report", "Span", "Spec", "SpecError", "Summary", "TrainingStep",

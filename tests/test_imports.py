@@ -21,6 +21,7 @@ LAYERS = (
     "archspec.graph",
     "archspec.compiler.expand",
     "archspec.compiler.analysis",
+    "archspec.compiler.decompile",
     "archspec.compiler.rewrite",
     "archspec.compiler.lower",
     "archspec.compiler.emit",

@@ -25,6 +25,7 @@ COMMANDS = {
     "analyze": "research",
     "diff": "research",
     "probe": "research",
+    "import": "importing",
     "sweep": "research",
 }
 """The file of each command, in the order a new user meets them."""
@@ -43,7 +44,7 @@ class Commands(click.Group):
         module = importlib.import_module(f"archspec.cli.{COMMANDS[cmd_name]}")
         gc.freeze()
         gc.enable()
-        found: click.Command = getattr(module, {"list": "list_zoo"}.get(cmd_name, cmd_name))
+        found: click.Command = getattr(module, {"list": "list_zoo", "import": "import_network"}.get(cmd_name, cmd_name))
         return found
 
     def invoke(self, ctx: click.Context) -> Any:

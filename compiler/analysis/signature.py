@@ -2,7 +2,7 @@
 
 Counted are operators with their values, wiring, the order of operands (except an addition's, which is commutative), the
 size of the input, and the names of outputs where there are several. Not counted are names, the order in which nodes
-are listed, blocks, and how weights start.
+are listed, blocks, fields that do nothing, and how weights start.
 
 Method. Every node gets the hash of its operator and of its operands' hashes (Merkle); an addition sorts them. If no
 two nodes have the same hash, the hash of the outputs determines the graph: it can be rebuilt from it node by node. If
@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 from archspec.graph import Graph, Node
 from archspec.ops import Add, Module, Operator
@@ -85,10 +86,18 @@ def _known_mark(op: Operator) -> bytes:
 
 def operator_text(op: Operator) -> str:
     """An operator with the values that differ from its defaults, as `conv(kernel=3, out=16, stride=2)`."""
-    fields = dict(op.written())
+    fields = counting(op)
+    return f"{op.key}({', '.join(f'{name}={_text(fields[name])}' for name in sorted(fields))})"
+
+
+def counting(op: Operator) -> dict[str, Any]:
+    """The fields of an operator that make it what it is: those written, less those that do nothing or say a default."""
+    fields = op.written()
+    for name in op.idle():
+        fields.pop(name, None)
     if "padding" in fields and fields["padding"] == _default_padding(op):
         del fields["padding"]
-    return f"{op.key}({', '.join(f'{name}={_text(fields[name])}' for name in sorted(fields))})"
+    return fields
 
 
 def _text(value: object) -> str:

@@ -154,8 +154,8 @@ def operator(draw: Draw, shape: Shape) -> tuple[str, dict[str, Any], Shape]:
     """An operator's key and fields, and the shape it gives: one that fits, and leaves at most a few numbers."""
     while True:
         key = draw.pick(KEYS)
-        fields = FIELDS[key](draw, shape) if key in FIELDS else {}
         try:
+            fields = FIELDS[key](draw, shape) if key in FIELDS else {}
             given = BY_KEY[key](**fields).shape((shape,))
         except Exception:  # whatever its reason, it does not fit here
             continue
