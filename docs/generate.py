@@ -17,11 +17,12 @@ from blocks import ROOT, agrees, blocks, commands, run_command, working_folder
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from archspec.language import schema
+from archspec.language import schema, schema_shortcuts
 from archspec.language.items import Path as SpecPath
 from archspec.language.items import Use
 from archspec.language.jsonschema import documented
 from archspec.ops import OPERATORS
+from archspec.ops.joins import Weight, Weights
 from archspec.ops.module import ALLOWED
 from archspec.ops.ranges import Range
 from archspec.syntax import limits
@@ -30,7 +31,7 @@ from archspec.syntax.values import show
 
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 _GENERATED = re.compile(r"(<!-- generated: (.*?) -->\n).*?(<!-- end generated -->)", re.DOTALL)
-SECTIONS: dict[str, type[schema.Section]] = {
+SECTIONS: dict[str, type[BaseModel]] = {
     "the spec": schema.Document,
     "`input`": schema.Input,
     "an entry of `require`": schema.Requirement,
@@ -38,8 +39,10 @@ SECTIONS: dict[str, type[schema.Section]] = {
     "`stages.blocks`, by position": schema.Positions,
     "a block": schema.Block,
     "a wire of a `graph`": schema.Wire,
-    "`levels`": schema.Levels,
-    "an entry of `skips`": schema.Skip,
+    "`levels`": schema_shortcuts.Levels,
+    "an entry of `skips`": schema_shortcuts.Skip,
+    "`weights`": Weights,
+    "`weight`, of levels and skips": Weight,
     "`drop_path`": schema.StochasticDepth,
     "`init`": schema.Init,
     "`init.conv`, `init.linear`": schema.Filling,

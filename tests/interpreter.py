@@ -99,9 +99,10 @@ def skipped(graph: Graph, gate: str) -> Collection[str]:
         zeros = zero.intersection(node.inputs)
         if node.name == gate:
             continue
-        if zeros and (node.op.key in ("multiply", "scale") or (node.op.key == "add" and zeros == set(node.inputs))):
+        plain = node.op.key == "add" and node.op.weights is None  # type: ignore[attr-defined]
+        if zeros and (node.op.key in ("multiply", "scale") or (plain and zeros == set(node.inputs))):
             zero.add(node.name)
-        elif spoiled.intersection(node.inputs) or (zeros and node.op.key != "add"):
+        elif spoiled.intersection(node.inputs) or (zeros and not plain):
             spoiled.add(node.name)
     within = {node.name for node in nodes}
     ends = [
@@ -279,10 +280,27 @@ def _subsample(given: Given, x: Tensor) -> Tensor:
 
 
 def _add(given: Given, *inputs: Tensor) -> Tensor:
+    weights = given.op.weights
+    if weights is not None:
+        start = [weights.init] * len(inputs) if isinstance(weights.init, float) else list(weights.init)
+        numbers = given.weight() if weights.learned else torch.tensor(start, dtype=inputs[0].dtype)
+        if weights.normalize == "softmax":
+            numbers = F.softmax(numbers, 0)
+        elif weights.normalize == "sum":
+            numbers = F.relu(numbers) / (F.relu(numbers).sum(0) + 1e-4)
+        numbers = numbers.reshape(*numbers.shape[:1], -1, *(1,) * (inputs[0].ndim - 2))
+        inputs = tuple(x * number for x, number in zip(inputs, numbers, strict=True))
     total = inputs[0]
     for other in inputs[1:]:
         total = total + other
     return total
+
+
+def _select(given: Given, *inputs: Tensor) -> Tensor:
+    maps, logits = inputs[: len(inputs) // 2], inputs[len(inputs) // 2 :]
+    shares = F.softmax(torch.stack(logits), 0)
+    products = [x * share.reshape(*share.shape, *(1,) * (x.ndim - 2)) for x, share in zip(maps, shares, strict=True)]
+    return torch.stack(products).sum(0)
 
 
 def _multiply(given: Given, *inputs: Tensor) -> Tensor:
@@ -357,6 +375,7 @@ RULES: dict[str, Any] = {
     "global_avg_pool": lambda given, x: x.flatten(2).mean(2),
     "add": _add,
     "multiply": _multiply,
+    "select": _select,
     "concat": lambda given, *inputs: torch.cat(inputs, 1),
     "flatten": lambda given, x: x.reshape(x.shape[0], prod(x.shape[1:])),
     "scale": _scale,

@@ -13,7 +13,7 @@ import pytest
 
 import archspec
 from archspec.language.jsonschema import documented
-from archspec.language.schema import Skip
+from archspec.language.schema_shortcuts import Skip
 from archspec.ops import OPERATORS
 from archspec.syntax.names import SCOPE_NAMES
 from archspec.topologies import STANDARD

@@ -44,6 +44,8 @@ def test_what_is_run_has_the_whole_language_in_it() -> None:
         "3-D", "until", "init", "require", "several outputs", "block extends", "blocks by position", "hostile name",
         "hostile wire", "drop_path by batch", "drop_path by sample", "skip that adds", "skip that widens", "gate",
         "groups", "ceil_mode", "sizes by dimension", "shortcut: none", "output: wire",
+        "weights", "constant weights", "weight", "normalize none", "normalize softmax", "normalize sum",
+        *(f"{join} at {place}" for join in ("add", "multiply", "concat") for place in ("input", "output")),
     }  # fmt: skip
     assert {name for name in wanted if found[name] < 2} == set()
     assert {key for key in BY_KEY if used[key] < 3} == set()

@@ -33,6 +33,7 @@ REFERENCES: dict[str, tuple[Make, list[int]]] = {
     "dla34": (branched.dla34, [64, 64]),
     "unet": (pyramids.UNet, [32, 32]),
     "resnet50_fpn": (pyramids.Pyramid, [64, 64]),
+    "bifpn": (pyramids.BiFPN, [128, 128]),
     "ssd300_resnet50": (pyramids.SSD, [257, 257]),  # the least that leaves a sixth map
     "hrnet_w18": (highres.HRNet, [64, 64]),
     "resnet1d_18": (signals.resnet1d_18, [64]),

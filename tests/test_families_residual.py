@@ -35,6 +35,7 @@ REFERENCES: dict[
     "convnext_tiny": (reshaped.convnext_tiny, 28_589_128, 64),
     "pyramidnet110_a48": (reshaped.pyramidnet110_a48, 1_772_706, 10),
     "cifar_laurel110": (reshaped.cifar_laurel110, 1_727_962 + 15_936, 10),
+    "cifar_denseformer110": (reshaped.cifar_denseformer110, 1_727_962 + 3 * sum(range(2, 20)), 10),
     "ror3_110_weighted": (reshaped.Weighted, 1_734_906 + 4, 10),
 }
 # CBAM's perceptron has one set of weights for the means and the maxima of the channels. Weights cannot be shared, so

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BeforeValidator, PlainValidator, ValidationError, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from archspec.language.items import Path, parse_path
+from archspec.language.items import Operation, Path, parse_closing, parse_path, parse_weight, parse_weights
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, Problems, Span, SpecError, suggest
 from archspec.syntax.expressions import Expr
@@ -35,7 +35,7 @@ def _marked(data: Any) -> Data:
 
 def _through(read: Callable[[Data], Any]) -> Callable[[Any], Any]:
     def validate(data: Any) -> Any:
-        if isinstance(data, Expr | Path):
+        if isinstance(data, Expr | Path | Operation):
             return data
         try:
             return read(_marked(data))
@@ -99,6 +99,11 @@ def _path(data: Any, info: ValidationInfo) -> Any:
     """A path; what validates a whole spec says by the context `paths` which are named there."""
     return _through(partial(parse_path, named=(info.context or {}).get("paths", ())))(data)
 
+
+Closing = Annotated[Operation, PlainValidator(_through(parse_closing)), WithJsonSchema({"$archspec": "closing"})]
+"""The fields of an `add`."""
+WeightsField = Annotated[Operation, PlainValidator(_through(parse_weights)), WithJsonSchema({"$archspec": "weights"})]
+WeightField = Annotated[Operation, PlainValidator(_through(parse_weight)), WithJsonSchema({"$archspec": "weight"})]
 
 PathField = Annotated[Path, PlainValidator(_path), WithJsonSchema({"$archspec": "path"})]
 _TEXT = ["string", "number", "boolean"]  # taken as written

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from archspec.language.vocabulary import meant
-from archspec.ops import BY_KEY, Operator
+from archspec.ops import BY_KEY, Add, Operator, Scale
+from archspec.ops.base import Fields
+from archspec.ops.joins import Weight, Weights
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, Span, SpecError, suggest
 from archspec.syntax.expressions import Expr
 from archspec.syntax.names import unusable, unusable_variable
-from archspec.syntax.parsing import expression
+from archspec.syntax.parsing import expression, parse_text
 from archspec.syntax.source import Data, Key, Map, Scalar, Seq, plain
 
 
@@ -74,6 +76,9 @@ class Path:
     span: Span | None = field(default=None, compare=False)
 
 
+_FIELDS = {"use": True, "with": False, "repeat": False, "when": False, "name": False}
+
+
 class _Told(list[Problem]):
     """What is wrong with a path; `named` are the paths of the spec, for hints."""
 
@@ -121,10 +126,8 @@ def _item(data: Data, problems: _Told) -> Item | None:
     span = data.key_spans.get(key) or data.span
     if isinstance(body, Scalar) and body.value is None:
         body = Map(span=span)
-    if key == "use":
-        return _use(body, span, problems)
-    if key == "block":
-        return _inner(body, span, problems)
+    if key in ("use", "block"):
+        return (_use if key == "use" else _inner)(body, span, problems)
     if not isinstance(body, Map):
         operator = BY_KEY.get(str(key))
         if operator is None and key != "each":
@@ -173,46 +176,37 @@ def _use(body: Data, span: Span | None, problems: _Told) -> Use | None:
         return Use(_word(body, problems, "the name of a path") or "", None, body.span or span)
     if not _known(body, {"path": True, "with": False, "when": False}, "use", span, problems):
         return None
-    when = _expr(body["when"], problems) if "when" in body else None
-    given = _given(body, ("stride", "out"), problems)
-    return Use(_word(body["path"], problems, "the name of a path") or "", when, body["path"].span or span, given)
+    name, given = _word(body["path"], problems, "the name of a path") or "", _given(body, ("stride", "out"), problems)
+    return Use(name, _expr(body["when"], problems) if "when" in body else None, body["path"].span or span, given)
 
 
 def _inner(body: Data, span: Span | None, problems: _Told) -> Inner | None:
-    what = "the name of a block"
     if not isinstance(body, Map):
         body = Map({"use": body}, body.span, {"use": body.span})
-    optional = ("with", "repeat", "when", "name")
-    if not _known(body, {"use": True, **dict.fromkeys(optional, False)}, "block", span, problems):
+    if not _known(body, _FIELDS, "block", span, problems):
         return None
-    block = _word(body["use"], problems, what) or ""
-    name = (_word(body["name"], problems, "a name") if "name" in body else block) or ""
+    block = _word(body["use"], problems, "the name of a block") or ""
+    name = (_word(body["name"], problems, "a name") or "") if "name" in body else block
     if name and (reason := unusable(name)):
-        place = (body["name"] if "name" in body else body["use"]).span or span
-        hint = None if "name" in body else f"name it here: `block: {{use: {block[:60]}, name: ...}}`"
-        problems.append(Problem(reason, place, hint))
+        hint = f"name it here: `block: {{use: {block[:60]}, name: ...}}`" if name == block else None
+        problems.append(Problem(reason, body["name" if "name" in body else "use"].span or span, hint))
     repeat, when = (_expr(body[key], problems) if key in body else None for key in ("repeat", "when"))
     return Inner(block, _given(body, ("stride",), problems), repeat, when, name, body["use"].span or span)
 
 
 def _given(body: Map, own: Collection[str], problems: _Told) -> dict[str, Expr]:
     """The arguments of a path or block. They may be called as a param may, or by the names of `own`."""
-    given = body.get("with")
-    if given is None:
+    if (given := body.get("with")) is None:
         return {}
     if not isinstance(given, Map) or not given:
         problems.append(Problem("`with` takes arguments by name", given.span, "as in `with: {width: 64}`"))
         return {}
-    found: dict[str, Expr] = {}
-    for name, entry in given.items():
-        reason = None if name in own else unusable_variable(str(name))
-        if reason:
+    for name in given:
+        if name not in own and (reason := unusable_variable(str(name))):
             at = given.key_spans.get(name) or given.span
             problems.append(Problem(f"an argument cannot be called '{str(name)[:60]}': {reason}", at))
-        value = _expr(entry, problems)
-        if value is not None:
-            found[str(name)] = value
-    return found
+    values = {str(name): _expr(entry, problems) for name, entry in given.items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _each(body: Map, span: Span | None, problems: _Told) -> Each | None:
@@ -238,10 +232,69 @@ def _operation(key: str, span: Span | None, body: Map, problems: _Told) -> Opera
     name = _word(body["name"], problems, "a name") if "name" in body else key
     if name is not None and (reason := unusable(name)):
         problems.append(Problem(reason, body["name"].span if "name" in body else span))
-    values: dict[str, Any] = {}
-    for field_name in fields:
-        if field_name in body:
-            entry = body[field_name]
-            values[field_name] = plain(entry) if field_name in operator.text else _expr(entry, problems)
+    values = _fields(operator, body, problems)
     when = _expr(body["when"], problems) if "when" in body else None
     return Operation(operator, values, when, name or "", span, body.key_spans)
+
+
+def _fields(model: type[Fields], body: Map, problems: _Told) -> dict[str, Any]:
+    """The fields of an operator, or of a group of its fields, as expressions, words and mappings of these."""
+    groups = model.mappings if issubclass(model, Operator) else {}
+    values: dict[str, Any] = {}
+    for name in model.model_fields:
+        if name in body:
+            entry = body[name]
+            if name in groups:
+                values[name] = _group(groups[name], name, entry, problems)
+            else:
+                values[name] = plain(entry) if name in model.text else _expr(entry, problems)
+    return values
+
+
+def _group(model: type[Fields], name: str, data: Data, problems: _Told) -> dict[str, Any]:
+    """A field that is a mapping of fields. An empty one has its defaults."""
+    body = Map(span=data.span) if isinstance(data, Scalar) and data.value is None else data
+    fields = {field: info.is_required() for field, info in model.model_fields.items()}
+    if not isinstance(body, Map):
+        problems.append(Problem(f"'{name}' takes its fields as a mapping", data.span, f"as in `{name}: {{init: 1}}`"))
+        return {}
+    return _fields(model, body, problems) if _known(body, fields, name, data.span, problems) else {}
+
+
+def parse_closing(data: Data) -> Operation:
+    """A block's closing addition, from the fields of `add`. Raises `SpecError`."""
+    return _parsed("add", data, lambda body, problems: _fields(Add, body, problems), Add)
+
+
+def parse_weights(data: Data) -> Operation:
+    """The addition that skips make, from its `weights`. Raises `SpecError`."""
+    return _parsed("weights", data, lambda body, problems: {"weights": _fields(Weights, body, problems)}, Add, Weights)
+
+
+def parse_weight(data: Data) -> Operation:
+    """The factor of one shortcut, from its `weight`. Raises `SpecError`."""
+
+    def scale(body: Map, problems: _Told) -> dict[str, Any]:
+        given = _fields(Weight, body, problems)
+        defaults = {"by": parse_text("1"), "learned": parse_text("true")}
+        return defaults | {{"init": "by"}.get(name, name): value for name, value in given.items()}
+
+    return _parsed("weight", data, scale, Scale, Weight)
+
+
+def _parsed(
+    key: str, data: Data, read: Callable[[Map, _Told], dict[str, Any]], operator: type[Operator],
+    model: type[Fields] | None = None,
+) -> Operation:  # fmt: skip
+    problems = _Told()
+    body = Map(span=data.span) if isinstance(data, Scalar) and data.value is None else data
+    values: dict[str, Any] = {}
+    if not isinstance(body, Map):
+        example = "weights: {init: 1}" if operator is Add and model is None else "init: 1"
+        problems.append(Problem(f"'{key}' takes its fields as a mapping", data.span, f"as in `{key}: {{{example}}}`"))
+    elif _known(body, dict.fromkeys((model or operator).model_fields, False), key, data.span, problems):
+        values = read(body, problems)
+    if problems:
+        raise SpecError(problems)
+    places = body.key_spans if isinstance(body, Map) else {}
+    return Operation(operator, values, None, operator.key, data.span, places)

@@ -13,7 +13,9 @@ from pydantic import BaseModel
 from archspec.language import schema
 from archspec.language.naming import COLUMN
 from archspec.language.section import Section
-from archspec.ops import OPERATORS, Operator
+from archspec.ops import OPERATORS, Add, Operator
+from archspec.ops.base import Fields
+from archspec.ops.joins import Weight, Weights
 from archspec.ops.ranges import Range
 from archspec.syntax.names import ADDRESS, LABEL, NAME, PRINTED, SPEC, VARIABLE
 
@@ -36,6 +38,9 @@ def json_schema() -> dict[str, Any]:
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"$ref": "#/$defs/Item"}}],
     }
     definitions["Item"] = _item()
+    definitions["Closing"] = _object(_fields(Add), [], "The fields of an `add`.")
+    for model in (Weight, Weights):
+        definitions[model.__name__] = _object(_fields(model), [], inspect.getdoc(model) or "")
     for model in vars(schema).values():
         if inspect.isclass(model) and issubclass(model, Section) and model.__name__ in definitions:
             _own(definitions[model.__name__], model)
@@ -111,14 +116,25 @@ def _required(operator: type[Operator]) -> list[str]:
 
 
 def _operator(operator: type[Operator]) -> dict[str, Any]:
-    told = documented(operator)
     fields: dict[str, Any] = {
         "when": {"description": "The condition under which it is there.", **_described(EXPRESSION)},
         "name": {**NAME.schema, "description": "Its name; the operator's by default."},
+        **_fields(operator),
     }
-    for name, field in operator.model_fields.items():
+    made = _object(fields, _required(operator), inspect.getdoc(operator) or "")
+    return made if made["required"] else {"anyOf": [made, {"type": "null"}], "description": made["description"]}
+
+
+def _fields(model: type[Fields]) -> dict[str, Any]:
+    """The fields of an operator, or of a group of its fields."""
+    told = documented(model)
+    groups = model.mappings if issubclass(model, Operator) else {}
+    fields: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
         about = {"description": told[name]} if name in told else {}
-        if name in operator.text:
+        if name in groups:
+            fields[name] = {"$ref": f"#/$defs/{groups[name].__name__}", **about}
+        elif name in model.text:
             words = get_args(field.annotation)
             kind = (
                 {"enum": list(words)}
@@ -129,8 +145,7 @@ def _operator(operator: type[Operator]) -> dict[str, Any]:
         else:
             legal = [entry.schema for entry in field.metadata if isinstance(entry, Range)]
             fields[name] = {**_described(EXPRESSION), **about, **(legal[0] if legal else {})}
-    made = _object(fields, _required(operator), inspect.getdoc(operator) or "")
-    return made if made["required"] else {"anyOf": [made, {"type": "null"}], "description": made["description"]}
+    return fields
 
 
 def _described(kind: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, WithJso
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from archspec.language.fields import ExprField, Leaf, PathField, Text, Texts, refuse, word
+from archspec.language.fields import Closing, ExprField, Leaf, PathField, Text, Texts, refuse, word
 from archspec.language.items import Path, parse_path
 from archspec.language.schema_about import Expect, Lineage, Paper
+from archspec.language.schema_shortcuts import Levels, Skip
 from archspec.language.section import SPAN, Section, SectionOf, mapping
 from archspec.ops.ranges import Range, Switch
 from archspec.syntax.errors import Problem
@@ -50,7 +51,7 @@ def _named(read: Callable[[Any], Any]) -> BeforeValidator:
 
 
 class Wire(Section):
-    """A path and the wires it starts from; several need a join (add, multiply, concat) as its first operator."""
+    """A path and the wires it starts from; several need a join (add, multiply, concat, select) to begin with."""
 
     inputs: Texts = Field(default=("input",), alias="from")
     """The wires it reads; `input` is the block's, or the network's."""
@@ -81,6 +82,8 @@ class Block(Section):
     """Wires by name; `output` is what the block gives."""
     out: ExprField | None = None
     """Channels to reach, for paths of the graph form that ask for `out`."""
+    add: Closing | None = None
+    """Fields of the closing addition of the residual form, as `add: {weights: {init: 1}}`."""
     after: PathField = Path(())
     """What follows the closing addition."""
 
@@ -163,37 +166,6 @@ class Requirement(Section):
     """The condition."""
     otherwise: Text = Field(alias="else")
     """The message, in the author's words."""
-
-
-class Levels(Section):
-    """RoR's shortcut levels (Zhang et al., arXiv 1608.02908): level 1 is the root, m the blocks' own."""
-
-    m: ExprField
-    """Number of levels; 1 is the base network."""
-    path: PathField = parse_path(Scalar("C", "C"))
-    """What runs on every shortcut above the blocks' own."""
-    split: ExprField = parse_text("2")
-    """Parts into which every level from the third on splits the spans of the level above."""
-
-
-class Skip(Section):
-    """One edge (from, to), or a rule that makes edges; a rule's own fields stand beside it."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, ExprField]
-
-    source: Text | None = Field(default=None, alias="from")
-    """What is read: a block's output (`stage1.2`), what a stage's `enter` gives (`stage2.enter`), or `stem`."""
-    to: Text | None = None
-    """The block that is joined."""
-    rule: Text | None = None
-    """A rule of archspec.topologies: every, dense, log_dense, fractal, ror, cross_stage, random; or one of your own."""
-    within: Annotated[Literal["network", "stage"], Leaf] = "network"
-    """Whether a rule sees all blocks at once, or each stage alone."""
-    path: PathField = parse_path(Scalar("identity", "identity"))
-    """What runs on the skip."""
-    join: Annotated[Literal["add", "concat"], Leaf] = "add"
-    """Join the block's closing addition, or widen its input."""
 
 
 class StochasticDepth(Section):

@@ -7,20 +7,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from archspec.language import schema, schema_about
+from archspec.language import schema, schema_about, schema_shortcuts
 
 HIDDEN = ("span", "bare")
 """Fields that no YAML can give."""
 
 _SECTIONS: dict[str, type[BaseModel]] = {
     "input": schema.Input,
-    "levels": schema.Levels,
+    "levels": schema_shortcuts.Levels,
     "drop_path": schema.StochasticDepth,
     "expect": schema_about.Expect,
     "paper": schema_about.Paper,
     "lineage": schema_about.Lineage,
     "require": schema.Requirement,
-    "skips": schema.Skip,
+    "skips": schema_shortcuts.Skip,
     "graph": schema.Wire,
 }
 

@@ -29,7 +29,7 @@ from archspec.ops.base import (
     Shapes,
     show_shape,
 )
-from archspec.ops.joins import Add, Concat, Multiply
+from archspec.ops.joins import Add, Concat, Multiply, Select
 from archspec.ops.module import Module
 from archspec.ops.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from archspec.ops.pooling import AvgPool, BlurPool, ChannelMax, ChannelMean, GlobalAvgPool, GlobalMaxPool, MaxPool
@@ -52,7 +52,7 @@ OPERATORS: tuple[type[Operator], ...] = (
     BatchNorm, GroupNorm, LayerNorm, RMSNorm, LocalResponseNorm,
     ReLU, ReLU6, LeakyReLU, PReLU, ELU, SiLU, HardSwish, GELU, Mish, Sigmoid, HardSigmoid, Tanh, Softmax,
     MaxPool, AvgPool, BlurPool, GlobalAvgPool, GlobalMaxPool, ChannelMean, ChannelMax,
-    Add, Multiply, Concat,
+    Add, Multiply, Concat, Select,
     Flatten, Scale, OneMinus, Slice, ChannelShuffle, PadChannels, Subsample, Upsample, Identity,
     Dropout, DropPath,
     Module,

@@ -6,6 +6,7 @@ video, `(features,)` for vectors. Nothing here imports torch: a call is named, a
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
@@ -32,18 +33,21 @@ def show_shape(shape: Shape) -> str:
 class ModuleCall:
     """A submodule: `target(**arguments)`, by the dotted name of its class.
 
-    `init` names the part of the spec's `init` that fills its weight, `fills` the parameters with a constant value.
+    `init` names the part of the spec's `init` that fills its weight, `fills` the parameters with a constant value, or
+    with one for each row.
     `values` are numbers that differ between otherwise equal blocks: they are set on the instance, and the class sees to
     it that `torch.compile` does not compile every block anew for them. An `opaque`
-    class is one whose constructor may do anything: it is called for each instance, and fills its own parameters.
+    class is one whose constructor may do anything: it is called for each instance, and fills its own parameters. One
+    that `joins` is called with the list of its inputs.
     """
 
     target: str
     arguments: tuple[tuple[str, Any], ...] = ()
     init: str | None = None
-    fills: tuple[tuple[str, float], ...] = ()
+    fills: tuple[tuple[str, float | tuple[float, ...]], ...] = ()
     values: tuple[tuple[str, float], ...] = ()
     opaque: bool = False
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +107,43 @@ class Need:
     given: tuple[str, ...]
 
 
-class Operator(BaseModel):
-    """An operator with concrete values. Subclasses are the vocabulary; their fields are their YAML."""
+class Fields(BaseModel):
+    """Fields with concrete values, which are their YAML."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    text: ClassVar[frozenset[str]] = frozenset()  # fields that are words, not expressions
+
+    def written(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, as a spec would write them."""
+        values = {
+            name: getattr(self, name) for name, field in type(self).model_fields.items()
+            if field.is_required() or getattr(self, name) != field.default
+        }  # fmt: skip
+        return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Fields):
+        return value.written()
+    return list(value) if isinstance(value, tuple) else value
+
+
+class Operator(Fields):
+    """An operator with concrete values. Subclasses are the vocabulary; their fields are their YAML."""
 
     key: ClassVar[str]
     role: ClassVar[Role] = "other"
     joins: ClassVar[bool] = False  # takes several inputs
-    text: ClassVar[frozenset[str]] = frozenset()  # fields that are words, not expressions
+    mappings: ClassVar[Mapping[str, type[Fields]]] = MappingProxyType({})  # fields that are mappings of fields
     overwritable: ClassVar[bool] = True  # a fresh tensor that backward does not need: an activation may reuse it
     keeps: ClassVar[Kept] = Kept()  # where neither shapes nor fields matter; else `kept` says it
     needs: ClassVar[Mapping[str, Need]] = {}  # fields that do something only as others allow: see `idle`
+
+    @property
+    def commutes(self) -> bool:
+        """Whether the order of its inputs is all one."""
+        return False
 
     def shape(self, inputs: Shapes) -> Shape:
         """The output's shape. Raises `ShapeError`."""
@@ -151,11 +180,3 @@ class Operator(BaseModel):
     def label(self, rank: int = 2) -> str:
         """A few words for a box in a figure or a line of a table; maps have `rank` dimensions."""
         return self.key.replace("_", " ")
-
-    def written(self) -> dict[str, Any]:
-        """The fields that differ from their defaults, as a spec would write them."""
-        values = {
-            name: getattr(self, name) for name, field in type(self).model_fields.items()
-            if field.is_required() or getattr(self, name) != field.default
-        }  # fmt: skip
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

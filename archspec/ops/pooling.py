@@ -131,7 +131,7 @@ class BlurPool(Operator):
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
         rank = len(inputs[0]) - 1
         arguments = (("kernel_size", self.kernel), ("stride", self.reduction(rank)))
-        return FunctionCall(f"archspec.compiler.lower.layers.blur_pool{rank}d", (Operand(0),), arguments)
+        return FunctionCall("archspec.compiler.lower.layers.blur_pool", (Operand(0),), arguments)
 
     def label(self, rank: int = 2) -> str:
         shown = show_shape(self.stride) if isinstance(self.stride, tuple) else self.stride

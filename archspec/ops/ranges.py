@@ -42,6 +42,12 @@ class Alike(int):
         return number
 
 
+class AlikeNumber(float):
+    """One number for every operand, written once for each: [1, 1] is 1, but for two operands only."""
+
+    operands: int
+
+
 @dataclass(frozen=True, slots=True)
 class Range:
     """The numbers from `low` to `high`, both included: any of them, whole ones, or whole ones for each dimension."""
@@ -90,6 +96,27 @@ class Range:
         return {"type": "number", **self.schema}
 
 
+@dataclass(frozen=True, slots=True)
+class EachOperand:
+    """A number, or a list of one for each operand of a join."""
+
+    def check(self, value: Any) -> Any:
+        """The value as the field holds it: equal numbers as one. Raises `ValueError`."""
+        if not isinstance(value, list | tuple):
+            return NUMBERS.check(value)
+        numbers = tuple(NUMBERS.check(entry) for entry in value)
+        if not numbers:
+            raise ValueError("takes one number, or one per operand, not []")
+        if len(set(numbers)) > 1:
+            return numbers
+        number = AlikeNumber(numbers[0])
+        number.operands = len(numbers)
+        return number
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+
 def _figure(number: float) -> str:
     return f"{number:,}" if isinstance(number, int) and abs(number) < 10**12 else f"{number:g}"
 
@@ -102,6 +129,7 @@ def _switch(value: Any) -> bool:
 
 _FINITE = limits.MAX_NUMBER
 
+NUMBERS = Range(-_FINITE, _FINITE)
 COUNT = Range(1, 10**9, "whole numbers")
 SIZES = Range(1, 10**6, "sizes")
 PROBABILITY = Range(0, 1)
@@ -112,7 +140,7 @@ Count: TypeAlias = Annotated[int, COUNT]
 PerDimension: TypeAlias = Annotated[int | tuple[int, ...], SIZES]
 OptionalPerDimension: TypeAlias = Annotated[int | tuple[int, ...] | None, Range(1, 10**6, "sizes", optional=True)]
 Padding: TypeAlias = Annotated[int | tuple[int, ...] | None, Range(0, 10**6, "sizes", optional=True)]
-Number: TypeAlias = Annotated[float, Range(-_FINITE, _FINITE)]
+Number: TypeAlias = Annotated[float, NUMBERS]
 OptionalNumber: TypeAlias = Annotated[float | None, Range(-_FINITE, _FINITE, optional=True)]
 NotNegative: TypeAlias = Annotated[float, Range(0, _FINITE)]
 Probability: TypeAlias = Annotated[float, PROBABILITY]

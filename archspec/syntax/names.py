@@ -23,13 +23,18 @@ _WORD = f"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST - 1}}}"
 _IN_STAGES = "stages, their columns, blocks and paths know it"
 _IN_BLOCKS = "blocks and the paths they use know it"
 _IN_SHORTCUTS = "shortcuts, levels, skips, and blocks in graph form with a field `out` know it"
+_IN_WEIGHTS = "the `weights` of an addition know it"
 
 # What a block or path is told by the compiler, and where; params and columns may not take these names.
 SCOPE_NAMES = {
     "stage": _IN_STAGES, "stages": _IN_STAGES, "count": _IN_BLOCKS, "index": _IN_BLOCKS, "first": _IN_BLOCKS,
     "last": _IN_BLOCKS, "stride": _IN_BLOCKS, "downsampled": _IN_BLOCKS, "channels": "paths know it",
-    "here": "paths know it", "number": _IN_BLOCKS, "total": _IN_BLOCKS, "out": _IN_SHORTCUTS, "changed": _IN_SHORTCUTS,
+    "here": "paths know it", "number": _IN_BLOCKS, "total": _IN_BLOCKS,
+    "out": _IN_SHORTCUTS, "changed": _IN_SHORTCUTS,
+    "operand": _IN_WEIGHTS, "operands": _IN_WEIGHTS,
 }  # fmt: skip
+NAMES_IN_WEIGHTS = frozenset({"operand", "operands"})
+"""Those of them that nothing but the weights of an addition know."""
 
 FUNCTION_NAMES = frozenset({"min", "max", "sum", "len", "round", "floor", "ceil", "sqrt", "log", "exp"})
 

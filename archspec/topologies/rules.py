@@ -28,10 +28,13 @@ def every(points: Sequence[str], step: int) -> Iterator[Pair]:
         yield points[start], points[start + step]
 
 
-def dense(points: Sequence[str]) -> Iterator[Pair]:
-    """A skip from every point to every block but the next one (Huang et al., arXiv 1608.06993, use `join: concat`)."""
+def dense(points: Sequence[str], shortest: int = 2) -> Iterator[Pair]:
+    """A skip from every point to every block at least `shortest` on: to all but the next one (Huang et al., arXiv
+    1608.06993, use `join: concat`), or with 1 to that too, which reads the point itself (Pagliardini et al., arXiv
+    2402.02622, join it `at: output`)."""
+    shortest = _whole(shortest, "shortest", least=1)
     for i, source in enumerate(points):
-        for target in points[i + 2 :]:
+        for target in points[i + shortest :]:
             yield source, target
 
 

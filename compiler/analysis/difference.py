@@ -155,7 +155,7 @@ def _parts(graph: Graph) -> list[_Part]:
 def _line(node: Node, inside: dict[str, str]) -> str:
     """An operator with what it reads inside its unit; what comes from outside counts as wiring."""
     own = [inside[source] for source in node.inputs if source in inside]
-    if node.op.key == "add":
+    if node.op.commutes:
         own.sort()
     return f"{node.local}: {operator_text(node.op)}" + (f" <- {', '.join(own)}" if len(own) > 1 else "")
 

@@ -27,7 +27,7 @@ from hashlib import blake2b
 from typing import Any
 
 from archspec.graph import Graph, Node
-from archspec.ops import Add, Module, Operator
+from archspec.ops import Module, Operator
 from archspec.ops.base import Shape
 from archspec.syntax.values import show
 
@@ -67,7 +67,7 @@ def merkle(graph: Graph) -> dict[str, bytes]:
             own += marks[inputs[0]]
         else:
             below = [marks[source] for source in inputs]
-            if type(op) is Add:
+            if op.commutes:
                 below.sort()
             own += b"".join(below)
         marks[name] = blake2b(own, digest_size=16).digest()
@@ -150,7 +150,7 @@ def _twins(graph: Graph, marks: Mapping[str, bytes], outputs: list[tuple[bytes, 
             found.append(mark)
         for position, source in enumerate(node.inputs):
             if source in uses:
-                uses[source].append(mark if type(node.op) is Add else mark + position.to_bytes(4, "big"))
+                uses[source].append(mark if node.op.commutes else mark + position.to_bytes(4, "big"))
     return found
 
 
@@ -196,7 +196,7 @@ def _downwards(nodes: list[Node], colours: Mapping[str, bytes], outputs: list[tu
     new: dict[str, bytes] = {}
     for node in reversed(nodes):
         new[node.name] = colour = _hash(colours[node.name] + b"".join(sorted(uses[node.name])))
-        commutes = type(node.op) is Add
+        commutes = node.op.commutes
         for position, source in enumerate(node.inputs):
             uses[source].append(colour if commutes else colour + position.to_bytes(4, "big"))
     return new
@@ -207,7 +207,7 @@ def _upwards(nodes: list[Node], colours: Mapping[str, bytes]) -> dict[str, bytes
     new: dict[str, bytes] = {}
     for node in nodes:
         below = [new[source] for source in node.inputs]
-        if type(node.op) is Add:
+        if node.op.commutes:
             below.sort()
         new[node.name] = _hash(colours[node.name] + b"".join(below))
     return new
@@ -221,7 +221,7 @@ def _numbered(graph: Graph, outputs: list[tuple[bytes, str]], colours: Mapping[s
     for name in order:
         node = graph[name]
         operands = [numbers[source] for source in node.inputs]
-        if type(node.op) is Add:
+        if node.op.commutes:
             operands.sort()
         text.append(_operator_mark(node.op) + repr(operands).encode())
     text += [label + str(numbers[name]).encode() for label, name in outputs]

@@ -135,8 +135,9 @@ def _row(graph: Graph, name: str, nodes: Sequence[Node]) -> Row:
         else:
             blocks.setdefault(node.unit, []).append(node)
     if name in ("levels", "skips"):
-        count = len({node.unit for node in nodes})
-        content = f"{count} shortcut{'s' * (count > 1)}"
+        joins = sum(node.op.joins for node in nodes)
+        counts = {"shortcut": len({node.unit for node in nodes}) - joins, "join": joins}
+        content = ", ".join(f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items() if count)
     else:
         content = " · ".join([*filter(None, map(_layer, rest)), *_bracketed(graph, list(blocks.values()))])
     output = None if name in ("levels", "skips") else nodes[-1].shape

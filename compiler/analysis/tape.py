@@ -12,7 +12,7 @@ from math import prod
 
 from archspec.compiler.analysis.outline import Reference, Step, Unit, outline
 from archspec.graph import Graph, Node
-from archspec.ops import Conv, FunctionCall, Operator, Shape, Shapes
+from archspec.ops import Add, Conv, FunctionCall, Operator, Shape, Shapes
 
 NEW, SHARED, PARTS, NONE = range(4)
 """How a call's backward gives the gradients of its inputs: in fresh memory, as that of its output itself (an addition,
@@ -169,6 +169,9 @@ class _Recorder:
             return 0, params + entry
         if op.key == "multiply" and len(set(shapes)) > 1:  # a gate's gradient is a sum over the map
             return 0, result
+        weighs = op.key == "select" or (isinstance(op, Add) and op.weights is not None)
+        if weighs:  # a product and the sum so far; what a weight's gradient sums
+            return 2 * result, result + params
         return 0, params
 
 
@@ -179,6 +182,6 @@ def _plain(op: Conv, batch: int) -> bool:
 
 
 def _gives(op: Operator, view: bool) -> int:
-    if view or op.key == "add":
+    if view or (isinstance(op, Add) and op.weights is None):
         return SHARED
     return PARTS if op.key == "concat" else NEW

@@ -50,7 +50,9 @@ class Use:
         if self.local in CONTAINER_ATTRIBUTES or not is_identifier(self.local):
             return False
         call = self.step.call
-        return isinstance(call, ModuleCall) or (len(self.operands) == 1 and as_layers("", call, {}) is not None)
+        if isinstance(call, ModuleCall):
+            return not call.joins
+        return len(self.operands) == 1 and as_layers("", call, {}) is not None
 
 
 Run: TypeAlias = Sequence[Use]
@@ -98,7 +100,7 @@ class Body:
             return
         if use.address not in self.sequences:
             self.plant(use.address, self.layer(use))
-        self.call((use.value,), use.operands, use.address, hint)
+        self.call((use.value,), use.operands, use.address, hint, joins=use.step.call.joins)
 
     def repeat(self, uses: Sequence[Use]) -> None:
         """Adds steps of another body, whose modules these are: some of them, and perhaps with other operands."""
@@ -150,12 +152,14 @@ class Body:
 
     def call(
         self, values: tuple[str, ...], operands: tuple[str, ...], address: str, hint: str = "", place: str = "",
-        main: bool = False,
+        main: bool = False, joins: bool = False,
     ) -> None:  # fmt: skip
-        """Adds the call of a module; `place` is how to get at it where its address does not say."""
+        """Adds the call of a module, one that `joins` with a list; `place` is how to get at it where its address does
+        not say."""
 
         def render(args: Sequence[tuple[str, int]]) -> tuple[str, int]:
-            return f"{place or self.reach(address)}({', '.join(text for text, _ in args)})", ATOM
+            given = ", ".join(text for text, _ in args)
+            return f"{place or self.reach(address)}({f'[{given}]' if joins else given})", ATOM
 
         self.pieces.append(Piece(values, operands, render, hint or variable(address), main=main))
 

@@ -33,12 +33,12 @@ _DEFAULTS = {
 }  # fmt: skip
 _POSITIONAL = frozenset({
     "in_channels", "out_channels", "kernel_size", "num_features", "num_groups", "num_channels", "in_features",
-    "out_features", "normalized_shape", "num_parameters", "p",
+    "out_features", "normalized_shape", "num_parameters", "num_operands", "p",
 })  # fmt: skip
 _ORDER = {name: i for i, name in enumerate(["stride", "padding", "dilation", "groups", "bias", "survival"], start=1)}
 _UNSAID = {
     ("negative_slope", "0.01"), ("alpha", "1.0"), ("approximate", '"none"'), ("init", "0.25"), ("unit", '"batch"'),
-    ("rescale", "False"),
+    ("rescale", "False"), ("normalize", '"none"'),
 }  # fmt: skip
 _MODULES = {
     "torch.nn.functional.relu": "nn.ReLU", "torch.nn.functional.leaky_relu": "nn.LeakyReLU",
@@ -176,7 +176,7 @@ def form(call: Call) -> tuple[Any, ...]:
         (name, None if _variable(value) else value) for name, value in call.arguments if name not in optional
     )
     if isinstance(call, ModuleCall):
-        return (call.target, arguments, call.init, call.fills, call.opaque)
+        return (call.target, arguments, call.init, call.fills, call.opaque, call.joins)
     found = holes(call)
     args = tuple(len(arg) if f"{i}.0" in found else arg for i, arg in enumerate(call.args))
     return (call.target, arguments, args, call.fold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from archspec.compiler.analysis.outline import Plan
@@ -94,11 +95,20 @@ def _fills(root: str, prefix: str, plan: Plan, alone: str = "") -> list[str]:
     lines = []
     for step in plan.steps:
         for name, value in step.call.fills if isinstance(step.call, ModuleCall) else ():
-            if value != {"bias": 0.0, "weight": 1.0}[name]:
-                place = _place(root, alone or prefix + step.name)
-                fill = "zeros_(" if value == 0 else "constant_("
-                lines.append(f"nn.init.{fill}{place}.{name}{'' if value == 0 else f', {value!r}'})")
+            place = f"{_place(root, alone or prefix + step.name)}.{name}"
+            rows = value if isinstance(value, tuple) else (value,)
+            base = Counter(rows).most_common(1)[0][0]  # what most rows start from
+            lines += _fill(place, base, unless={"bias": 0.0, "weight": 1.0}[name])
+            for i, row in enumerate(rows):
+                lines += _fill(f"{place}[{i}]", row, unless=base)
     return lines
+
+
+def _fill(place: str, value: float, unless: float) -> list[str]:
+    """The statement that fills a parameter, unless that is what it holds already."""
+    if value == unless:
+        return []
+    return [f"nn.init.zeros_({place})" if value == 0 else f"nn.init.constant_({place}, {value!r})"]
 
 
 def _place(root: str, address: str) -> str:

@@ -35,7 +35,7 @@ def own_expressions(item: Item) -> Iterator[Expr]:
     if item.when:
         yield item.when
     if isinstance(item, Operation):
-        yield from (written for written in item.fields.values() if isinstance(written, Expr))
+        yield from expressions(*item.fields.values())
     elif isinstance(item, Each):
         yield item.of
     else:
@@ -107,7 +107,7 @@ def check_arguments(document: Document, order: Sequence[Definition], paths: Sequ
         if kind == "block":
             block = document.blocks[name]
             whens = [wire.when for wire in (block.graph or {}).values()]
-            own |= {name for expr in expressions(block.shared, block.out, *whens) for name in expr.names}
+            own |= {name for expr in expressions(block.shared, block.out, block.add, *whens) for name in expr.names}
             if block.graph is None:
                 own |= _read(block.shortcut, reads) - _OF_SHORTCUTS
         reads[definition] = frozenset(own)

@@ -9,11 +9,11 @@ from typing import Any
 from archspec.compiler.expand.builder import Builder, Signal, quotient, strided
 from archspec.compiler.expand.drop_path import lost
 from archspec.compiler.expand.paths import Paths, scope_at
-from archspec.compiler.expand.splice import Step, copied
+from archspec.compiler.expand.splice import copied
 from archspec.compiler.expand.wires import Strand, absent, left
 from archspec.language.items import Operation, Path, Use
 from archspec.language.schema import Block
-from archspec.ops import Add, Operator, ShapeError
+from archspec.ops import Add, Operator, Scale, ShapeError
 from archspec.syntax.errors import Span
 from archspec.syntax.expressions import UNKNOWN, Poisoned
 
@@ -34,6 +34,15 @@ class Place:
     span: Span | None
     outputs: Collection[str] = ()
     """Addresses within it that something outside reads."""
+
+
+@dataclass(frozen=True)
+class Closing:
+    """A closing addition as written: its fields, what they see, its name in the block."""
+
+    operation: Operation
+    scope: Mapping[str, Any]
+    name: str = "add"
 
 
 def shortcut_scope(scope: Mapping[str, Any], source: Signal, target: Signal) -> dict[str, Any]:
@@ -62,7 +71,9 @@ def is_none(path: Path) -> bool:
 
 def widening(*paths: Path, otherwise: str = _WIDEN) -> str:
     """What to do about operands of different shapes that come over these paths; `otherwise` if none projects yet."""
-    names = (path.items[0].path for path in paths if len(path.items) == 1 and isinstance(path.items[0], Use))
+    names = (path.items[0].path for path in paths if path.items and isinstance(path.items[0], Use) and all(
+        isinstance(item, Operation) and item.operator is Scale for item in path.items[1:]
+    ))  # fmt: skip
     projection = next((name for name in names if name in ("B", "C")), None)
     return _PROJECTED.format(projection) if projection else otherwise
 
@@ -126,7 +137,8 @@ def _residual_form(place: Place, start: Signal, paths: Paths, builder: Builder, 
         except ShapeError as error:
             builder.problems.add(str(error), block.shortcut.span or place.span, hint=error.hint, where=address)
             return None
-    return _close(place, operands, builder, joiner, widening(block.shortcut))
+    closing = None if block.add is None else Closing(block.add, scope_at(place.scope, branch))
+    return _close(place, operands, builder, joiner, widening(block.shortcut), closing)
 
 
 def _label(wire: str, path: Path) -> str:
@@ -137,7 +149,7 @@ def _label(wire: str, path: Path) -> str:
 
 def _close(
     place: Place, operands: Sequence[tuple[str, Signal]], builder: Builder, joiner: Joiner | None,
-    hint: str, *, name: str = "add", span: Span | None = None,
+    hint: str, closing: Closing | None = None,
 ) -> Signal:  # fmt: skip
     """The sum of operands and of what joins from outside; a single operand passes."""
     joined: list[tuple[str, Signal]] = [*operands, *(joiner(*operands[0]) if joiner else ())]
@@ -145,9 +157,15 @@ def _close(
         return joined[0][1]
     labels = [label for label, _ in joined]
     signals = [signal for _, signal in joined]
-    return builder.add(
-        f"{place.address}.{name}", builder.default("add"), signals, span or place.span, labels, place.address, hint
-    )
+    name, op, span = "add", None, place.span
+    if closing is None:
+        op = builder.default("add")
+    else:
+        name, span = closing.name, closing.operation.span or place.span
+        op = builder.operator(closing.operation, closing.scope, place.address, operands=len(joined))
+    if op is None:
+        return None
+    return builder.add(f"{place.address}.{name}", op, signals, span, labels, place.address, hint)
 
 
 def _graph_form(place: Place, start: Signal, paths: Paths, builder: Builder, joiner: Joiner | None) -> Signal:
@@ -201,24 +219,26 @@ def _output(
 ) -> Signal:  # fmt: skip
     """The output wire, whose operators are named directly under the block. What joins becomes part of its last
     addition; without one it gets an addition of its own."""
-    closing: Step | None = None
+    closing: Closing | None = None
     if joiner is not None and len(sources) > 1:
         try:
             # What `use` and `when` make of the path decides, not how it is written.
             steps = paths.active(strand.ops, sources[0], scope, place.address)
         except Poisoned:
             return None
-        first = steps[0].item if steps else None
-        closing = steps[0] if isinstance(first, Operation) and first.operator is Add else None
+        first = steps[0][0].item if steps else None
+        if isinstance(first, Operation) and first.operator is Add:
+            step, local = steps[0]
+            closing = Closing(first, local, step.name)
         if closing is not None and len(steps) > 1:
             builder.problems.add(
-                "a shortcut from outside joins this block, and operators follow its addition", closing.item.span,
+                "a shortcut from outside joins this block, and operators follow its addition", closing.operation.span,
                 where=place.address, hint="move them to `after`",
             )  # fmt: skip
             return None
     if closing is not None:
         operands = list(zip(strand.inputs, sources, strict=True))
-        return _close(place, operands, builder, joiner, hint, name=closing.name, span=closing.item.span)
+        return _close(place, operands, builder, joiner, hint, closing)
     signal = paths.run(
         strand.ops, sources, place.address, scope, where=place.address, labels=strand.inputs, hint=hint,
         passes=strand.passes,

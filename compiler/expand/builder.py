@@ -74,20 +74,16 @@ class Builder:
             self._told[id(expr)] = expr
             self.problems.add(message, span, hint=hint, where=where)
 
-    def operator(self, operation: Operation, scope: Scope, where: str, loops: Loops = ()) -> Operator | None:
+    def operator(
+        self, operation: Operation, scope: Scope, where: str, loops: Loops = (), operands: int = 1
+    ) -> Operator | None:
         """The operator with its fields evaluated; None, having told why, if they do not suit it.
 
-        `loops` say what the loops around it bind.
+        `loops` say what the loops around it bind, `operands` how many inputs it is to have.
         """
         self.work.spend(20, TOO_LARGE, operation.span)
-        values: dict[str, Any] = {}
         try:
-            for name, written in operation.fields.items():
-                if isinstance(written, Expr):
-                    root = written.root
-                    values[name] = root.data if root.kind == "constant" else self.evaluate(written, scope, where)
-                else:
-                    values[name] = written
+            values = self._values(operation.fields, scope, where, operands)
         except Poisoned:
             return None
         key = (operation.operator.key, tuple(values), _frozen(tuple(values.values())))
@@ -109,10 +105,10 @@ class Builder:
             operator = operation.operator(**values)
         except ValidationError as error:
             for found in error.errors():
-                field = str(found["loc"][0]) if found["loc"] else ""
+                path = [str(part) for part in found["loc"]]
                 message = found["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-                message = f"{operation.operator.key}: {f'{field} {message}'.strip()}"
-                self._misfit(operation, field, values.get(field), message, scope, where, loops)
+                message = f"{': '.join([operation.operator.key, *path[:-1]])}: {' '.join([*path[-1:], message])}"
+                self._misfit(operation, path, _within(values, path), message, scope, where, loops)
             return None
         if isinstance(operator, Module) and operator.trusted_only and not self._trust:
             self.problems.add(
@@ -125,12 +121,12 @@ class Builder:
         return operation.operator(**{k: v for k, v in values.items() if k not in idle}) if idle else operator
 
     def _misfit(
-        self, operation: Operation, field: str, value: Any, message: str, scope: Scope, where: str, loops: Loops
+        self, operation: Operation, path: list[str], value: Any, message: str, scope: Scope, where: str, loops: Loops
     ) -> None:
         """Tells of a value that a field cannot have: where it is written, and once, whoever names it."""
-        written = operation.fields.get(field)
+        written = _within(operation.fields, path)
         if not isinstance(written, Expr):
-            return self.tell(operation, message, operation.places.get(field) or operation.span, where)
+            return self.tell(operation, message, operation.places.get("".join(path[:1])) or operation.span, where)
         places = self._places(written, loops)
         if not self._bad.isdisjoint(places.values()):
             return None
@@ -138,7 +134,7 @@ class Builder:
         if not hint and written.root.kind == "name" and written.root.data in places:
             place = places[written.root.data]
             self._bad.add(place)
-            return self.problems.add(message, place, where=where, hint=f"`{field}` is read at {written.span}")
+            return self.problems.add(message, place, where=where, hint=f"`{path[-1]}` is read at {written.span}")
         hint = hint or _values(places, scope)
         return self.tell(written, message, written.span or operation.span, where, hint)
 
@@ -146,6 +142,24 @@ class Builder:
         """Where the values of the names in an expression are written, of those that authors give."""
         found = {name: self.origins.named(name, loops) for name in sorted(expr.names)}
         return {name: place for name, place in found.items() if place is not None}
+
+    def _values(self, fields: Mapping[str, Any], scope: Scope, where: str, operands: int) -> dict[str, Any]:
+        """Fields evaluated, those too that are mappings of fields. Raises `Poisoned`, having told why."""
+        values: dict[str, Any] = {}
+        for name, written in fields.items():
+            if isinstance(written, Mapping):
+                values[name] = self._values(written, {**scope, "operands": operands}, where, operands)
+            elif not isinstance(written, Expr):
+                values[name] = written
+            elif written.root.kind == "constant":
+                values[name] = written.root.data
+            elif "operand" in written.names:
+                self.work.spend(operands * (10 + len(scope) // 2), EVALUATED, written.span)
+                each = ({**scope, "operand": i} for i in range(operands))
+                values[name] = [self.evaluate(written, local, where) for local in each]
+            else:
+                values[name] = self.evaluate(written, scope, where)
+        return values
 
     def default(self, key: str, **fields: Any) -> Operator:
         """An operator of the compiler's own making."""
@@ -167,10 +181,6 @@ class Builder:
             self.problems.check()
         parts = name.split(".")
         self.work.spend(90 + 10 * len(sources) + len(parts) * len(name) // 4, TOO_LARGE, span)
-        if len(name) > limits.MAX_ADDRESS:
-            message = f"an operator's address is longer than {limits.MAX_ADDRESS} characters: {name[:60]}..."
-            self.problems.add(message, span, hint="give blocks within blocks short names")
-            return None
         if name == "output":  # the flat text of a graph says so what the network gives
             self.problems.add("an operator of the whole network cannot be called 'output'", span, hint="rename it")
             return None
@@ -208,6 +218,13 @@ def _values(places: Mapping[str, Span], scope: Scope) -> str | None:
     known = [name for name in places if not isinstance(scope.get(name, UNKNOWN), Unknown)]
     told = ", ".join(f"{name} is {show(scope[name])} ({places[name]})" for name in known[:4])
     return f"here {told}" if told else None
+
+
+def _within(fields: Any, path: Sequence[str]) -> Any:
+    """What lies at a path of names in mappings; None where there is nothing."""
+    for name in path:
+        fields = fields.get(name) if isinstance(fields, Mapping) else None
+    return fields
 
 
 def _indexing(written: Any, value: Any, scope: Scope) -> str | None:

@@ -27,8 +27,8 @@ def expand_following(
     It ends in the wire `output`; where there is none, in `end`, what stages and head give; in neither (None), where it
     has `heads` and no `head`.
 
-    A wire's `from` is another wire, or the address of any part of the staged network: its last node, or what passes it
-    (`passed`) where it has none.
+    A wire's `from` is another wire, or the address of any part of the staged network: its last node, or what stands
+    for it (`passed`).
     """
     document = spec.document
     outside = last_nodes(builder, passed)

@@ -9,7 +9,8 @@ from archspec.compiler.expand.blocks import is_none
 from archspec.language.merge import value_at
 from archspec.language.reading import names_read
 from archspec.language.resolve import Resolved
-from archspec.language.schema import READ_BY, Block, Filling, Skip
+from archspec.language.schema import READ_BY, Block, Filling
+from archspec.language.schema_shortcuts import Skip
 from archspec.syntax.errors import Problem, Problems, Span
 from archspec.syntax.source import Key, Map, Seq
 from archspec.syntax.values import show
@@ -49,6 +50,9 @@ def _block(spec: Resolved, name: str, block: Block) -> Iterator[Problem]:
         if why:
             message = f"block '{name}': shared has no effect: {why}"
             yield _idle(spec, place, "shared", message, hint)
+    if block.add is not None and is_none(block.shortcut) and not spec.document.levels and not spec.document.skips:
+        message = f"block '{name}': add has no effect: with `shortcut: none`, and nothing that joins, it adds nothing"
+        yield _idle(spec, place, "add", message, "give it a shortcut, or levels or skips that join")
     if block.out is not None:
         if residual:
             message = f"block '{name}': out has no effect: in the residual form the branch decides on the channels"
@@ -79,8 +83,9 @@ def idle_levels(spec: Resolved) -> list[Problem]:
         return []
     m = levels.m(spec.params)  # it has had a value before
     notes = []
-    for field, least, why in (("path", 2, "adds no shortcut"), ("split", 4, "splits no stage")):
+    for field, least in (("path", 2), ("weight", 2), ("split", 4)):
         if field in levels.model_fields_set and m < least:
+            why = "splits no stage" if field == "split" else "adds no shortcut"
             message = f"levels: {field} has no effect: m: {show(m)} {why}"
             notes.append(
                 _idle(spec, ["levels"], field, message, f"`{field}` is read from m = {least} on; leave it out")

@@ -10,13 +10,14 @@ from archspec.syntax.errors import suggest_address
 
 
 def last_nodes(builder: Builder, passed: Mapping[str, Signal]) -> dict[str, str]:
-    """The last node under every address; for an empty head and a stage without blocks, the node that passes them."""
-    last = {address: signal.name for address, signal in passed.items() if signal is not None}
+    """The last node under every address; for an empty head and a stage without blocks, the node that passes them, and
+    for an output that skips join, where they do."""
+    last: dict[str, str] = {}
     for name in builder.nodes:
         parts = name.split(".")
         for length in range(1, len(parts) + 1):
             last[".".join(parts[:length])] = name
-    return last
+    return last | {address: signal.name for address, signal in passed.items() if signal is not None}
 
 
 def output_nodes(
@@ -26,7 +27,7 @@ def output_nodes(
     """Output nodes by the name of the output: those of `outputs`, or what the network ends in; and those of the heads.
 
     `end` is what the network ends in; None where only its heads do. An address stands for the last node that it begins.
-    `passed` are the signals that pass an empty head and stages without blocks. What no output needs is a problem; where
+    `passed` are the signals that stand for addresses whatever lies under them. What no output needs is a problem; where
     there is no `outputs`, that is looked for if it is to be `checked`: where something follows the stages.
     """
     if outputs is None:

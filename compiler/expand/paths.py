@@ -13,6 +13,7 @@ from archspec.language.fields import place_of
 from archspec.language.items import Inner, Operation, Path
 from archspec.language.schema import Wire
 from archspec.ops.ranges import sizes
+from archspec.syntax import limits
 from archspec.syntax.expressions import UNKNOWN, Poisoned, Scope
 
 RunBlock: TypeAlias = "Callable[[Inner, Signal, str, Scope, Loops, Paths, Builder], Signal]"
@@ -69,11 +70,15 @@ class Paths:
                 if joined == joins:
                     self._misplaced(item, joined, path, scope, where)
                     return None
+                if len(name) > limits.MAX_ADDRESS:
+                    message = f"the address {name[:60]}... is longer than {limits.MAX_ADDRESS} characters"
+                    self._builder.problems.add(message, item.span, hint="give blocks within blocks short names")
+                    return None
                 loops = step.frame.bindings() if step.frame else ()
                 if isinstance(item, Inner):
                     signal = self._inner(item, signal, name, local, loops, self, self._builder)
                 else:
-                    op = self._builder.operator(item, local, where, loops)
+                    op = self._builder.operator(item, local, where, loops, len(inputs))
                     told = labels if not joined else ()
                     signal = None if op is None else self._builder.add(name, op, inputs, item.span, told, None, hint)
                 inputs, joined = [signal], True
@@ -103,12 +108,13 @@ class Paths:
         items = [step.item for step in self._splicer.spliced(path, scope, where).steps]
         return next((item for item in items if isinstance(item, Operation) and item.operator.joins), None)
 
-    def active(self, path: Path, start: Signal, scope: Mapping[str, Any], where: str) -> list[Step]:
-        """The items of a path that are switched on where `start` reaches all of them. Raises `Poisoned`, having told
-        why."""
+    def active(self, path: Path, start: Signal, scope: Mapping[str, Any], where: str) -> list[tuple[Step, Scope]]:
+        """The items of a path that are switched on where `start` reaches all of them, each with its scope. Raises
+        `Poisoned`, having told why."""
         spliced = self._splicer.spliced(path, scope, where)
         parts = _Parts(scope, self._builder, where, spliced.reads_here)
-        return [step for step in spliced.steps if parts.enter(step.frame, start) is not None]
+        found = [(step, parts.enter(step.frame, start)) for step in spliced.steps]
+        return [(step, local) for step, local in found if local is not None]
 
 
 class _Parts:

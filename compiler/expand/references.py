@@ -10,14 +10,15 @@ from difflib import get_close_matches
 
 from archspec.compiler.expand.arguments import check_arguments, items, ordered, own_expressions, reached
 from archspec.language.fields import place_of
-from archspec.language.items import Each, Inner, Path, Use
+from archspec.language.items import Each, Inner, Operation, Path, Use
+from archspec.language.reading import expressions
 from archspec.language.resolve import Resolved, gone
 from archspec.language.schema import Block, Document, Positions, Wire
 from archspec.language.vocabulary import NO_ADDITION
 from archspec.ops import BY_KEY
 from archspec.syntax.errors import Problems, Span, suggest
 from archspec.syntax.expressions import Expr, suggest_name, unknown
-from archspec.syntax.names import SCOPE_NAMES
+from archspec.syntax.names import NAMES_IN_WEIGHTS, SCOPE_NAMES
 
 
 def check_references(spec: Resolved, problems: Problems) -> bool:
@@ -30,7 +31,7 @@ def check_references(spec: Resolved, problems: Problems) -> bool:
     columns = {"repeat", "stride"} | set((document.stages and document.stages.__pydantic_extra__) or {})
     paths = list(_paths(document))
     bound = {name for path, _ in paths for name in _bound_names(path)}
-    known = set(document.params) | columns | SCOPE_NAMES.keys() | bound
+    known = set(document.params) | columns | SCOPE_NAMES.keys() - NAMES_IN_WEIGHTS | bound
     for path, is_shortcut in paths:
         _check_path(path, document, known, removed, is_shortcut, problems)
     wires = [*(document.graph or {}).values(), *document.heads.values()]
@@ -40,6 +41,11 @@ def check_references(spec: Resolved, problems: Problems) -> bool:
         for expr in (block.shared, block.out):
             if expr is not None:
                 _check_names(expr, known, removed, problems)
+        if block.add is not None:
+            _check_operation(block.add, known, removed, problems)
+    for skip in document.skips:
+        if skip.weights is not None:
+            _check_operation(skip.weights, known, removed, problems)
     for wire in wires:
         if wire.when is not None:
             _check_names(wire.when, known, removed, problems)
@@ -114,7 +120,12 @@ def _check_path(
 ) -> None:
     named = document.paths
     for item in items(path):
-        for expr in own_expressions(item):
+        if isinstance(item, Operation):
+            _check_operation(item, known, removed, problems)
+            found = [item.when] if item.when else []
+        else:
+            found = list(own_expressions(item))
+        for expr in found:
             _check_names(expr, known, removed, problems)
         if isinstance(item, Inner) and item.block not in document.blocks:
             hint = suggest(item.block, document.blocks)
@@ -129,6 +140,15 @@ def _check_path(
             if item.path in document.blocks:
                 hint = f"a block stands in a path as `block: {item.path[:60]}`"
             problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=hint)
+
+
+def _check_operation(
+    operation: Operation, known: set[str], removed: Mapping[str, Span | None], problems: Problems
+) -> None:
+    for written in operation.fields.values():
+        here = known | NAMES_IN_WEIGHTS if isinstance(written, Mapping) else known
+        for expr in expressions(written):
+            _check_names(expr, here, removed, problems)
 
 
 def _path_hint(name: str, named: Mapping[str, Path], none: bool) -> str | None:
@@ -155,10 +175,12 @@ def _where(expr: Expr, name: str) -> Span | None:
 
 
 def _check_form(name: str, block: Block, document: Document, problems: Problems) -> None:
-    residual = block.model_fields_set & {"pre", "branch", "shared", "shortcut"}
+    residual = block.model_fields_set & {"pre", "branch", "shared", "shortcut", "add"}
     if block.graph is not None and residual:
         both = f"`graph` and `{min(residual)}`"
         hint = "keep one form; null removes a field inherited"
+        if residual == {"add"}:
+            hint = "in graph form the fields stand where the wire `output` adds: `ops: [add: {weights: {init: 1}}]`"
         problems.add(f"block '{name}' has both {both}", block.span, hint=hint)
     elif block.graph is None and block.branch is None:
         meant = get_close_matches(name, [other for other in document.blocks if other != name][:500], n=1, cutoff=0.7)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.language.fields import place_of
 from archspec.language.items import Path
-from archspec.language.schema import Skip
+from archspec.language.schema_shortcuts import Skip
 from archspec.syntax import limits
 from archspec.syntax.errors import Problem, Problems, suggest
 from archspec.syntax.expressions import EvaluationError, Poisoned
@@ -27,11 +27,25 @@ class Edge:
     target: str
     path: Path
     join: str
+    place: str
     skip: Skip
 
     @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What there is one of."""
+        return self.source, self.target, self.join, self.place
+
+    entering: bool = False
+    """Whether it reads what enters a stage, whatever has joined the output that this is."""
+    alone: bool = True
+    """Whether no other skip joins the two blocks by the same name."""
+
+    @property
     def name(self) -> str:
-        return f"{self.source.replace('.', '_')}_to_{self.target.replace('.', '_')}"
+        """What its operators are called after: where it leads, and how it joins where that is not the usual way."""
+        usual = (self.join, self.place) in (("add", "addition"), ("concat", "input")) and self.alone
+        how = [] if usual else [self.place, *([self.join] if self.join != "add" else [])]
+        return "_".join([self.source.replace(".", "_"), "to", self.target.replace(".", "_"), *how])
 
 
 def skip_edges(
@@ -51,26 +65,45 @@ def skip_edges(
     for stage in stages:
         if (enter := _enter_of(stage)) in entered:
             order[enter] = order[stage[0]] - 0.5
-    edges: dict[tuple[str, str, str], Edge] = {}
+    edges: dict[tuple[str, str, str, str], Edge] = {}
     for skip in skips:
+        _check_join(skip, problems)
         if skip.rule is None:
             edge = _written(skip, order, ends, problems)
             if edge is None:
                 continue
-            if (edge.source, edge.target, edge.join) in edges:
+            if edge.key in edges:
                 message = f"the skip from {edge.source} to {edge.target} is given twice"
                 problems.add(message, skip.span, hint="remove one")
-            edges[edge.source, edge.target, edge.join] = edge
+            edges[edge.key] = edge
     for skip in skips:
         if skip.rule is None:
             continue
         made = _made(skip, _sequences(stages, skip.within, order), order, params, rules, problems)
-        known = [edge for edge in made if (edge.source, edge.target, edge.join) in edges]
+        known = [edge for edge in made if edge.key in edges]
         if known and len(notes) < limits.MAX_PROBLEMS:
             notes.append(_known_already(known, len(made), skip))
         for edge in made:
-            edges.setdefault((edge.source, edge.target, edge.join), edge)
+            edges.setdefault(edge.key, edge)
+    for (source, target, join, place), edge in edges.items():
+        if (join, place) == ("concat", "input") and (source, target, "add", "addition") in edges:
+            edges[edge.key] = replace(edge, alone=False)
     return sorted(edges.values(), key=lambda edge: (order[edge.target], order[edge.source]))
+
+
+def _check_join(skip: Skip, problems: Problems) -> None:
+    """Tells of fields that its join, or the place of it, has no use for."""
+    if skip.at == "addition" and skip.join != "add":
+        hint = "`at: input` or `at: output`"
+        problems.add(f"a skip with `join: {skip.join}` cannot join an addition", skip.span, hint=hint)
+    if skip.weights is not None and skip.place == "addition":
+        hint = "they stand with the block's own addition (`add: {weights: ...}`); `weight` is one skip's own"
+        problems.add("`weights` are those of an addition at `at: input` or `at: output`", skip.weights.span, hint=hint)
+    elif skip.weights is not None and skip.join != "add":
+        problems.add(f"a skip with `join: {skip.join}` has no `weights`", skip.weights.span, hint="`join: add` has")
+    if "order" in skip.model_fields_set and skip.join != "concat":
+        hint = "of a sum or a product it is all one"
+        problems.add(f"a skip with `join: {skip.join}` has no `order`", skip.span, hint=hint)
 
 
 def _known_already(known: Sequence[Edge], made: int, skip: Skip) -> Problem:
@@ -103,7 +136,7 @@ def _enter_of(stage: Sequence[str]) -> str:
 
 def _written(skip: Skip, order: Mapping[str, float], ends: Mapping[str, str], problems: Problems) -> Edge | None:
     for field, expr in (skip.__pydantic_extra__ or {}).items():
-        hint = suggest(field, ["from", "to", "path", "join", "rule", "within"])
+        hint = suggest(field, ["from", "to", "path", "weight", "join", "at", "weights", "order", "rule", "within"])
         problems.add(f"a skip has no field '{field[:60]}'", expr.span, hint=hint)
     if skip.source is None or skip.to is None:
         hint = "as in {from: stage1.0, to: stage1.2}"
@@ -123,7 +156,7 @@ def _written(skip: Skip, order: Mapping[str, float], ends: Mapping[str, str], pr
         hint = "a skip leads to a later block"
         problems.add(f"the skip from {source} to {skip.to} runs backwards", skip.span, hint=hint)
         return None
-    return Edge(source, skip.to, skip.path, skip.join, skip)
+    return Edge(source, skip.to, skip.path, skip.join, skip.place, skip)
 
 
 def _made(
@@ -163,7 +196,8 @@ def _made(
                 made.add((source, target))
                 if source not in order or target not in order or order[source] >= order[target]:
                     raise RuleError(f"the rule '{name}' made the impossible skip {source} -> {target}")
-                found.append(Edge(source, target, skip.path, skip.join, skip))
+                entering = skip.within == "stage" and source == points[0]
+                found.append(Edge(source, target, skip.path, skip.join, skip.place, skip, entering))
     except Exhausted as error:  # as the rule draws, which knows no place
         error.span = error.span or skip.span
         raise

@@ -33,7 +33,7 @@ class Staged:
         self.kinds: dict[str, str] = {}
         self.notes: list[Problem] = []
         self.passed: dict[str, Signal] = {}
-        """The signal that passes a stage without blocks, by the stage."""
+        """What stages without blocks pass on, and what has become of outputs that skips join, by their addresses."""
         self.total = 0
         """How many blocks there are, those too that `until` cuts off."""
         self.read = _read_inside(self.document)
@@ -113,10 +113,16 @@ class Staged:
                 address = f"stage{row.number}.{index}"
                 if address in shortcuts.starts:
                     shortcuts.signals[f"input of {address}"] = signal
-                signal = shortcuts.widened(address, signal)
+                signal = shortcuts.gathered("input", address, signal)
                 scope["number"] = number + index
                 signal = self._block(row, index, scope, signal, shortcuts, drop.get(address))
-                shortcuts.signals[address] = signal
+                shortcuts.own[address] = signal
+                joined = shortcuts.signals[address] = shortcuts.gathered("output", address, signal)
+                if joined is not signal:
+                    self.passed[address] = self.passed[f"stage{row.number}"] = joined
+                else:
+                    self.passed.pop(f"stage{row.number}", None)
+                signal = joined
             number += row.count
             self._check_stride(row, before, signal)
         if drop and not self.builder.problems and not any(gate_of(address) in self.builder.nodes for address in drop):

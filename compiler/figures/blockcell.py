@@ -9,7 +9,15 @@ from archspec.compiler.figures.anatomy import marks
 from archspec.compiler.figures.collapse import Group
 from archspec.compiler.figures.column import Column, dot_box
 from archspec.compiler.figures.drawing import Box
-from archspec.compiler.figures.words import block_fill, block_lines, fill_of, group_name, step_lines, steps
+from archspec.compiler.figures.glyphs import glyph_of
+from archspec.compiler.figures.words import (
+    block_fill,
+    block_lines,
+    fill_of,
+    group_name,
+    step_lines,
+    steps,
+)
 
 
 def draw_block(column: Column, group: Group, kinds: list[str], join_lanes: Callable[[Column], None]) -> None:
@@ -43,7 +51,7 @@ def _block(column: Column, group: Group, kinds: list[str]) -> None:
     if tap is not None:
         assert inside.closing is not None
         assert inside.shortcut is not None
-        end = column.join(f"{name}.join", inside.closing.op.key, "own", gap=12)
+        end = column.join(f"{name}.join", glyph_of(inside.closing.op) or "", "own", gap=12)
         column.own.append((tap, end, marks(inside.shortcut)))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from archspec.compiler.analysis.outline import Plan, outline
 from archspec.compiler.figures.anatomy import Anatomy, anatomy
+from archspec.compiler.figures.glyphs import glyph_of
 from archspec.graph import Graph, Node
 
 
@@ -39,7 +40,7 @@ class Lane:
     source: int
     target: int
     join: str
-    """The operator it joins: add, concat, multiply."""
+    """The glyph of what it joins: a sum, a concatenation, a product."""
     closing: bool
     """Whether it joins the target's closing addition, rather than what the target begins with."""
     nodes: tuple[Node, ...]
@@ -114,5 +115,5 @@ def _lanes_into(part: Part, number: int, owner: dict[str, int], aside: dict[str,
             if source not in owner or not node.op.joins or node.name not in track or owner[source] >= number:
                 return None
             closing = part.anatomy.closing is node
-            lanes.append(Lane(owner[source], number, node.op.key, closing, tuple(nodes), role))
+            lanes.append(Lane(owner[source], number, glyph_of(node.op) or "", closing, tuple(nodes), role))
     return lanes

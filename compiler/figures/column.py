@@ -14,7 +14,6 @@ SUM = 6.0
 """Radius of a sum."""
 SMALL = 7.5
 """Font size of shapes and of marks on lanes."""
-GLYPHS = {"add": "+", "multiply": "×", "concat": "C"}
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,9 @@ class Column:
         self.y += 2.6 * stack
         return box
 
-    def join(self, name: str, kind: str, role: str, *, gap: float, radius: float = SUM) -> End:
+    def join(self, name: str, glyph: str, role: str, *, gap: float, radius: float = SUM) -> End:
         """A sum (or another join) on the main path."""
         self.y += gap
-        glyph = GLYPHS.get(kind, kind)
         size = 12 if glyph in "+×" else 8
         self.put(Box(
             name, 0, radius, 2 * radius, 2 * radius, (glyph,), "sum", role, role if role != "main" else "ink", size,

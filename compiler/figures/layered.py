@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from archspec.compiler.analysis.outline import outline
-from archspec.compiler.figures.column import GLYPHS, box_size
+from archspec.compiler.figures.column import box_size
 from archspec.compiler.figures.drawing import Box, Drawing, Point, Wire
+from archspec.compiler.figures.glyphs import WEIGHTED, glyph_of
 from archspec.compiler.figures.legend import entries_of, flow, legend
 from archspec.compiler.figures.options import Detail, FigureError, Options
 from archspec.compiler.figures.words import fill_of, op_label, shape_words
@@ -66,7 +67,7 @@ def _operators(graph: Graph, options: Options) -> tuple[dict[str, Box], list[tup
         lines: tuple[str, ...] = (op_label(node),)
         if node.op.key == "input" and options.shapes:
             lines = (f"input {shape_words(node.shape)}",)
-        glyph = GLYPHS.get(node.op.key)
+        glyph = glyph_of(node.op)
         if glyph:
             size = 12 if glyph in "+×" else 8
             boxes[node.name] = Box(
@@ -92,7 +93,8 @@ def _units(graph: Graph) -> tuple[dict[str, Box], list[tuple[str, str]]]:
     boxes[graph.input.name] = Box(graph.input.name, 0, 0, w, h, ("input",), "io", size=9)
     for unit in outline(graph):
         owner |= {node.name: unit.address for node in unit.nodes}
-        lines = (op_label(unit.nodes[0]),) if unit.single else (unit.address,)
+        weighted = dict.fromkeys(node.label for node in unit.nodes if glyph_of(node.op) in WEIGHTED.values())
+        lines = (op_label(unit.nodes[0]),) if unit.single else (unit.address, *weighted)
         w, h = box_size(lines, 9, 58)
         fill = fill_of(unit.nodes[0]) if unit.single else "block"
         boxes[unit.address] = Box(unit.address, 0, 0, w, h, lines, fill, size=9, tip=unit.address)

@@ -46,11 +46,17 @@ def entries_of(drawing: Drawing, kinds: Sequence[tuple[str, str]] = ()) -> list[
         entries += [Entry("box", role, text) for role, text in ROLES.items() if role in fills]
     if any(box.line == "projection" for box in drawing.boxes):
         entries.append(Entry("outline", "projection", "shortcut"))
-    words = {"+": "sum", "×": "product", "C": "concatenation"}
+    words = {
+        "+": "sum", "w": "weighted sum", "σ": "sum weighted by softmax(w)", "ŵ": "sum weighted by w / Σw",
+        "×": "product", "C": "concatenation",
+        "S": "sum weighted by a softmax of signals",
+    }  # fmt: skip
     entries += [Entry("sum", glyph, word) for glyph, word in words.items() if glyph in glyphs]
     if any("1×1" in box.lines and box.fill == "background" and box.line != "projection" for box in drawing.boxes):
         entries.append(Entry("mark", "1×1", "projection"))
-    return entries
+    on_lanes = {line for box in drawing.boxes if box.fill == "background" for line in box.lines}
+    learned = {"× α": "learned factor", "× γ": "learned factor per channel"}
+    return [*entries, *(Entry("mark", mark, text) for mark, text in learned.items() if mark in on_lanes)]
 
 
 def flow(entries: Sequence[Entry], width: float) -> list[list[Entry]]:

@@ -232,7 +232,7 @@ def _draw(drawing: Drawing, chain: Chain, items: Sequence[Item], grouping: Group
         for n in item.joins:
             role, name = grouping.lanes[n].role, f"{item.name}.join{n}"
             x += 8 + SUM
-            glyph = {"add": "+", "concat": "C"}.get(grouping.lanes[n].join, "×")
+            glyph = grouping.lanes[n].join
             drawing.boxes.append(
                 Box(name, x, y, 2 * SUM, 2 * SUM, (glyph,), "sum", role, role, 12 if glyph == "+" else 8, "circle", 1.3)
             )

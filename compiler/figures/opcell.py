@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from archspec.compiler.figures.cell import GAP, HEIGHT, JOIN, PITCH, SIZE, Cell, place_columns, rows_of
 from archspec.compiler.figures.collapse import Group
-from archspec.compiler.figures.column import GLYPHS, Column, text_box
+from archspec.compiler.figures.column import Column, text_box
 from archspec.compiler.figures.drawing import Box, Panel
+from archspec.compiler.figures.glyphs import glyph_of
 from archspec.compiler.figures.metrics import text_width
 from archspec.compiler.figures.opwires import draw_wires
 from archspec.compiler.figures.rows import operands
@@ -76,7 +77,7 @@ def even_frames(column: Column) -> None:
 
 def _operator(cell: Cell, node: Node, x: float, y: float, at: int) -> Box:
     if node.op.joins:
-        glyph = GLYPHS.get(node.op.key, node.label)
+        glyph = glyph_of(node.op) or node.label
         size = 12 if glyph in "+×" else 8
         return Box(
             node.name, x, y, 2 * JOIN, 2 * JOIN, (glyph,), "sum", "main", "ink", size, "circle", 1.3, tip=node.name

@@ -105,7 +105,8 @@ def emit_call(
     """The fx nodes of one call, the last of which gives its value: a module's call, or a function's, folded over more
     than two operands where need be. `module` is the path of the submodule a module call uses."""
     if isinstance(call, ModuleCall):
-        return [graph.create_node("call_module", module, tuple(operands), {}, name)]
+        args = (list(operands),) if call.joins else tuple(operands)
+        return [graph.create_node("call_module", module, args, {}, name)]
     function, arguments = target(call.target), dict(call.arguments)
     if not call.fold:
         args = tuple(_argument(argument, operands) for argument in call.args)

@@ -33,30 +33,17 @@ def overwriting_relu(x: Tensor, read: Tensor) -> Tensor:
     return torch.nn.functional.relu(x, inplace=x is not read)
 
 
-def blur_pool1d(x: Tensor, kernel_size: int, stride: list[int]) -> Tensor:
-    """A binomial filter with stride over signals, as over images."""
-    x = nn.functional.pad(x, [(kernel_size - 1) // 2, kernel_size // 2], mode="reflect")
-    for _ in range(kernel_size - 2):
-        x = nn.functional.avg_pool1d(x, 2, 1)
-    return nn.functional.avg_pool1d(x, 2, stride)
-
-
-def blur_pool2d(x: Tensor, kernel_size: int, stride: list[int]) -> Tensor:
-    """A binomial filter with stride over images: kernel_size - 1 means of two neighbours, over a mirrored border."""
-    before, after = (kernel_size - 1) // 2, kernel_size // 2
-    x = nn.functional.pad(x, [before, after, before, after], mode="reflect")
-    for _ in range(kernel_size - 2):
-        x = nn.functional.avg_pool2d(x, 2, 1)
-    return nn.functional.avg_pool2d(x, 2, stride)
-
-
-def blur_pool3d(x: Tensor, kernel_size: int, stride: list[int]) -> Tensor:
-    """The same over video."""
-    before, after = (kernel_size - 1) // 2, kernel_size // 2
-    x = nn.functional.pad(x, [before, after, before, after, before, after], mode="reflect")
-    for _ in range(kernel_size - 2):
-        x = nn.functional.avg_pool3d(x, 2, 1)
-    return nn.functional.avg_pool3d(x, 2, stride)
+def blur_pool(x: Tensor, kernel_size: int, stride: list[int]) -> Tensor:
+    """A binomial filter with stride over maps: kernel_size - 1 means of two neighbours, over a mirrored border."""
+    rank = len(stride)
+    x = nn.functional.pad(x, [(kernel_size - 1) // 2, kernel_size // 2] * rank, mode="reflect")
+    for i in range(kernel_size - 1):
+        step = stride if i == kernel_size - 2 else [1] * rank
+        if rank == 1:
+            x = nn.functional.avg_pool1d(x, [2], step)
+        else:
+            x = nn.functional.avg_pool2d(x, [2, 2], step) if rank == 2 else nn.functional.avg_pool3d(x, [2] * 3, step)
+    return x
 
 
 class ChannelLayerNorm(nn.LayerNorm):
@@ -118,6 +105,51 @@ class Scale(nn.Module):
         return f"{len(self.weight)}"
 
 
+def select(operands: list[Tensor]) -> Tensor:
+    """Maps (N, C, *S), then as many vectors (N, C) or (N, 1): the maps weighted by the vectors' softmax, added."""
+    count = len(operands) // 2
+    shares = torch.softmax(torch.stack(operands[count:], 1), 1)
+    total = gate(operands[0], shares[:, 0])
+    for i in range(1, count):
+        total = total + gate(operands[i], shares[:, i])
+    return total
+
+
+def weighted_sum(operands: list[Tensor], weights: list[float]) -> Tensor:
+    """Tensors of one shape, each times a number, added."""
+    total = operands[0] * weights[0]
+    for i in range(1, len(operands)):
+        total = total + operands[i] * weights[i]
+    return total
+
+
+class WeightedSum(nn.Module):
+    """Tensors (N, C, *S), each times a learned weight, one for all of it or one per channel, added. `normalize`: the
+    weights as they are; their softmax over the operands; or those above 0, divided by their sum."""
+
+    def __init__(
+        self, num_operands: int, num_channels: int | None = None, normalize: Literal["none", "softmax", "sum"] = "none"
+    ) -> None:
+        super().__init__()
+        self.normalize = normalize
+        self.weight = nn.Parameter(torch.ones(num_operands, *([] if num_channels is None else [num_channels])))
+
+    def forward(self, operands: list[Tensor]) -> Tensor:
+        weight: Tensor = self.weight
+        if self.normalize == "softmax":
+            weight = torch.softmax(weight, 0)
+        elif self.normalize == "sum":
+            weight = nn.functional.relu(weight)
+            weight = weight / (weight.sum(0) + 1e-4)
+        total = (operands[0].movedim(1, -1) * weight[0]).movedim(-1, 1)
+        for i in range(1, len(operands)):
+            total = total + (operands[i].movedim(1, -1) * weight[i]).movedim(-1, 1)
+        return total
+
+    def extra_repr(self) -> str:
+        return f"{', '.join(map(str, self.weight.shape))}, normalize={self.normalize}"
+
+
 def standardized(weight: Tensor) -> Tensor:
     """A convolution's weights with mean 0 and variance 1 for each output channel (Qiao et al., arXiv 1903.10520)."""
     flat = weight.flatten(1)
@@ -129,24 +161,21 @@ class StandardizedConv1d(nn.Conv1d):
     """A convolution of signals with standardised weights."""
 
     def forward(self, input: Tensor) -> Tensor:
-        output: Tensor = self._conv_forward(input, standardized(self.weight), self.bias)
-        return output
+        return self._conv_forward(input, standardized(self.weight), self.bias)  # type: ignore[no-any-return]
 
 
 class StandardizedConv2d(nn.Conv2d):
     """A convolution of images with standardised weights."""
 
     def forward(self, input: Tensor) -> Tensor:
-        output: Tensor = self._conv_forward(input, standardized(self.weight), self.bias)
-        return output
+        return self._conv_forward(input, standardized(self.weight), self.bias)  # type: ignore[no-any-return]
 
 
 class StandardizedConv3d(nn.Conv3d):
     """A convolution of video with standardised weights."""
 
     def forward(self, input: Tensor) -> Tensor:
-        output: Tensor = self._conv_forward(input, standardized(self.weight), self.bias)
-        return output
+        return self._conv_forward(input, standardized(self.weight), self.bias)  # type: ignore[no-any-return]
 
 
 class DropPath(nn.Module):

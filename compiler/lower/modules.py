@@ -67,8 +67,8 @@ class Factory:
 
     def fill(self, module: nn.Module, call: ModuleCall, values: tuple[tuple[str, float], ...] = ()) -> None:
         """Fills the parameters and buffers of a module, as the network's `init` and its own call say."""
-        for name, value in values:
-            setattr(module, name, value)
+        for name, number in values:
+            setattr(module, name, number)
         if self._device.type == "meta":
             return
         rule: Filling | None = getattr(self._init, call.init) if call.init else None
@@ -80,7 +80,10 @@ class Factory:
         elif reset is not None:
             reset()
         for name, value in call.fills:
-            nn.init.constant_(getattr(module, name), value)
+            filled = getattr(module, name)
+            rows = filled if isinstance(value, tuple) else [filled]
+            for row, start in zip(rows, value if isinstance(value, tuple) else [value], strict=True):
+                nn.init.constant_(row, start)
 
 
 def _fill_weight(weight: torch.Tensor, rule: Filling) -> None:

@@ -223,15 +223,16 @@ d.wide: {from: d.slice, ops: [pad_channels: {out: 12}]}
 d.minus: {from: d.wide, ops: [one_minus]}
 d.drop: {from: d.minus, ops: [dropout: {p: 0.1}]}
 d.path: {from: d.drop, ops: [drop_path: {survival: 0.3333333333333333, unit: sample, rescale: true}]}
-e.add: {from: [d.path, d.id, d.id], ops: [add]}
+e.add: {from: [d.path, d.id, d.id], ops: [add: {weights: {init: 0.5, learned: false, normalize: sum}}]}
 e.pool: {from: e.add, ops: [global_avg_pool]}
 e.max: {from: e.add, ops: [global_max_pool]}
 e.mean: {from: e.add, ops: [channel_mean]}
 e.most: {from: e.add, ops: [channel_max]}
 e.near: {from: [e.mean, e.most], ops: [concat, global_avg_pool, pad_channels: {out: 12}]}
-e.both: {from: [e.pool, e.max, e.near], ops: [add]}
+e.both: {from: [e.pool, e.max, e.near], ops: [add: {weights: {init: [0, 1, 2], per: channel, normalize: softmax}}]}
 e.gate: {from: [e.both, e.add], ops: [multiply]}
-e.cat: {from: [e.gate, e.add], ops: [concat]}
+e.chosen: {from: [e.gate, e.add, e.both, e.pool], ops: [select]}
+e.cat: {from: [e.chosen, e.add], ops: [concat]}
 f.flatten: {from: e.cat, ops: [flatten]}
 f.linear: {from: f.flatten, ops: [linear: {out: 5, bias: false}]}
 output: f.linear

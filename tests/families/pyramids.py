@@ -1,4 +1,4 @@
-"""Networks that give maps: U-Net, a feature pyramid and SSD over ResNet-50."""
+"""Networks that give maps: U-Net; a feature pyramid, BiFPN and SSD over ResNet-50."""
 
 from __future__ import annotations
 
@@ -59,6 +59,63 @@ class Pyramid(nn.Module):
             merged = F.interpolate(merged, scale_factor=2) + self.lateral[i](maps[i])
             found[f"p{i + 2}"] = self.smooth[3 - i](merged)
         return found
+
+
+class Fusion(nn.Module):
+    """Maps added with weights above 0 that are divided by their sum, then a separable convolution (EfficientDet)."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(count))
+        self.depthwise = nn.Conv2d(64, 64, 3, padding=1, groups=64, bias=False)
+        self.pointwise, self.norm = nn.Conv2d(64, 64, 1), nn.BatchNorm2d(64)
+
+    def forward(self, *maps: Tensor) -> Tensor:
+        positive = F.relu(self.weight)
+        x = sum(w * y for w, y in zip(positive, maps, strict=True)) / (positive.sum() + 1e-4)
+        return self.norm(self.pointwise(self.depthwise(F.silu(x))))
+
+
+class Round(nn.Module):
+    """One round of BiFPN over maps from fine to coarse: down to the finest, and up again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(Fusion(2) for _ in range(4))
+        self.up = nn.ModuleList(Fusion(count) for count in (3, 3, 3, 2))
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        middle = [maps[4]]
+        for level, fusion in zip((3, 2, 1, 0), self.down, strict=True):
+            middle.insert(0, fusion(maps[level], F.interpolate(middle[0], scale_factor=2)))
+        found = [middle[0]]
+        for level, fusion in zip((1, 2, 3, 4), self.up, strict=True):
+            below = F.max_pool2d(found[-1], 3, 2, 1)
+            found.append(fusion(maps[level], *middle[level : level + 1][: level < 4], below))
+        return found
+
+
+class BiFPN(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = ResNet([3, 4, 6, 3], cut=4)
+        self.lateral = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(i, 64, 1), nn.BatchNorm2d(64)) for i in (512, 1024, 2048, 2048)
+        )
+        self.rounds = nn.ModuleList(Round() for _ in range(3))
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = self.body.stem(x)
+        maps = []
+        for stage in self.body.stages:
+            x = stage(x)
+            maps.append(x)
+        maps = [lateral(x) for lateral, x in zip(self.lateral, [*maps[1:], maps[3]], strict=True)]
+        maps[3] = F.max_pool2d(maps[3], 3, 2, 1)
+        maps.append(F.max_pool2d(maps[3], 3, 2, 1))
+        for merged in self.rounds:
+            maps = merged(maps)
+        return {f"p{i}": x for i, x in enumerate(maps, start=3)}
 
 
 class SSD(nn.Module):

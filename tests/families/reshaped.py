@@ -1,11 +1,14 @@
 """Residual networks of other shapes: Res2Net (arXiv 1904.01169), DPN (1707.01629), ConvNeXt (2201.03545), PyramidNet
 (1610.02915); and learned weights on branches and shortcuts: ReZero (2003.04887), SkipInit (2002.10444), LayerScale
-(2103.17239), LAuReL (2411.07501), RoR's levels."""
+(2103.17239), LAuReL (2411.07501), DenseFormer (2402.02622), RoR's levels."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from reference.layers import bn, cifar_stem, conv, conv1, conv3, option
+from reference.resnet import Basic
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -162,6 +165,35 @@ def cifar_laurel110() -> nn.Module:
             blocks.append(LaurelBlock(channels, width, 2 if index == 0 and width > 16 else 1, 4))
             channels = width
     return nn.Sequential(cifar_stem(), *blocks, classifier(64, 10))
+
+
+class Averaged(nn.Module):
+    """Blocks each followed by a learned average of its output (first) and all before it, option A between shapes."""
+
+    def __init__(self, blocks: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.averages = nn.ParameterList(torch.empty(count) for count in range(2, len(self.blocks) + 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = [x]
+        for block, average in zip(self.blocks, self.averages, strict=True):
+            found.append(block(x))
+            last = found[-1]
+            if last.shape != found[0].shape:
+                new = last.shape[1] - found[0].shape[1]
+                found[0] = F.pad(found[0][:, :, ::2, ::2], (0, 0, 0, 0, 0, new))
+            x = sum(w * y for w, y in zip(average, [last, *found[:-1]], strict=True))
+        return x
+
+
+def cifar_denseformer110() -> nn.Module:
+    stages, channels = [], 16
+    for width in (16, 32, 64):
+        strides = [1 if width == 16 else 2, *[1] * 17]
+        stages.append(Averaged([Basic(channels if i == 0 else width, width, s, "A") for i, s in enumerate(strides)]))
+        channels = width
+    return nn.Sequential(cifar_stem(), *stages, classifier(64, 10))
 
 
 class Weighted(nn.Module):

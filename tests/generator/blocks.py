@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from generator.drawn import Draw
-from generator.operators import SMOOTH
+from generator.operators import SMOOTH, weighted
 
 BRANCHES = {
     "plain": "[conv: {out: width, kernel: 3, stride: stride}, bn]",
@@ -88,6 +88,14 @@ WHOLE_GRAPHS = {
       $carry: [use: C]
       $both: {from: [$carry, branch], ops: [add]}
       output: $both""",
+    "selected": """
+      branch: [conv: {out: width, kernel: 3, stride: stride}, bn]
+      $wide: [conv: {out: width, kernel: 1, stride: stride}, relu]
+      $carry: [use: C]
+      $gate: {from: $carry, ops: [global_avg_pool, linear: {out: width}]}
+      $more: {from: branch, ops: [global_avg_pool, linear: {out: width, bias: false}, tanh]}
+      $picked: {from: [branch, $wide, $more, $gate], ops: [select]}
+      output: {from: [$picked, $carry], ops: [add]}""",
     "three": """
       branch: [conv: {out: width, kernel: 3, stride: stride}, bn]
       $other: [conv: {out: width, kernel: 1, stride: stride}]
@@ -129,7 +137,8 @@ def block(draw: Draw, growing: bool, whole: bool, dropping: bool) -> tuple[str, 
         graphs = GRAPHS | WHOLE_GRAPHS if whole else GRAPHS
         name = draw.pick(sorted(graphs))
         draw.features.add(f"graph {name}")
-        wires = _named(draw, graphs[name].replace("use: A", f"use: {pad}"), whole)
+        text = re.sub(r"ops: \[add\]", lambda _: f"ops: [{weighted(draw)}]", graphs[name]) if whole else graphs[name]
+        wires = _named(draw, text.replace("use: A", f"use: {pad}"), whole)
         out = "\n    out: width" if "use: " in graphs[name] else ""
         return f"{out}\n    after: {after}\n    graph:{wires}", name != "multiplied"
     branches = BRANCHES | WHOLE_BRANCHES if whole else dict(BRANCHES)
@@ -144,6 +153,8 @@ def block(draw: Draw, growing: bool, whole: bool, dropping: bool) -> tuple[str, 
     shared = draw.pick(["", "\n    pre: activation", "\n    pre: activation\n    shared: changed"])
     if shortcut == "none":
         shared = shared.partition("\n    shared")[0]
+    closing = weighted(draw).partition("add: ")[2] if whole else ""
+    shared += f"\n    add: {closing}" if closing else ""
     return f"{shared}\n    branch: {branch}\n    shortcut: {shortcut}\n    after: {after}", shortcut != "none"
 
 

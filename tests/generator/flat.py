@@ -6,7 +6,7 @@ import random
 
 from archspec.syntax.names import unusable_address
 from generator.drawn import Draw, Drawn
-from generator.operators import FIELDS, Shape, item, operator, written
+from generator.operators import FIELDS, Shape, item, operator, weighted, written
 
 HOSTILE = """
     self x F torch nn math Tensor input_1 input_ super print len list dict int str object id map fx in_ class_ None_
@@ -78,7 +78,7 @@ def dropped(draw: Draw, name: str, shapes: dict[str, Shape], wires: dict[str, st
     branch, joined = f"dropped{len(wires)}", f"joined{len(wires)}"
     fields = written(FIELDS["drop_path"](draw, shapes[name]))
     wires[branch] = f"{{from: {name}, ops: [{draw.pick(['identity', 'prelu', 'bn'])}, drop_path: {fields}]}}"
-    wires[joined] = f"{{from: [{branch}, {name}], ops: [add]}}"
+    wires[joined] = f"{{from: [{branch}, {name}], ops: [{weighted(draw)}]}}"
     shapes[joined] = shapes[name]
     read.update((branch, name))
 
@@ -93,12 +93,16 @@ def start(draw: Draw, shapes: dict[str, Shape]) -> tuple[list[str], str | None, 
     if way == 1 and gates:
         draw.features.add("gate")
         return [one, draw.pick(gates)], "multiply", shapes[one]
+    if way == 0 and gates and alike:
+        draw.features.add("select")
+        return [one, draw.pick(alike), draw.pick(gates), draw.pick(gates)], "select", shapes[one]
     if way == 2 and beside and sum(shapes[name][0] for name in (one, *beside[:2])) <= 32:
         draw.features.add("concat")
         return [one, *beside[:2]], "concat", (sum(shapes[name][0] for name in (one, *beside[:2])), *shapes[one][1:])
     if way >= 3 and alike:
         join = draw.pick(["add", "multiply"])
         draw.features.add(join)
+        join = weighted(draw) if join == "add" else join
         return [one, *draw.shuffled(alike)[: draw.number(1, 3)]], join, shapes[one]
     return [one], None, shapes[one]
 

@@ -79,6 +79,17 @@ def scale(draw: Draw, shape: Shape) -> dict[str, Any]:
     return {"by": draw.pick([0.5, -2, 0])}
 
 
+def weighted(draw: Draw) -> str:
+    """An addition, as written, and sometimes with weights."""
+    if not draw.one_in(3, "weights"):
+        return "add"
+    init = draw.pick(["1", "0.5", "1 if operand == 0 else 0", "(operand + 1) / operands"])
+    learned = "false" if draw.one_in(4, "constant weights") else f"true, per: {draw.pick(['tensor', 'channel'])}"
+    normalize = draw.pick(["none", "softmax", "sum"])
+    draw.features.add(f"normalize {normalize}")
+    return f"add: {{weights: {{init: {init}, learned: {learned}, normalize: {normalize}}}}}"
+
+
 def drop_path(draw: Draw, shape: Shape) -> dict[str, Any]:
     unit, rescale = draw.pick(["batch", "sample"]), draw.pick([False, True])
     return {"survival": draw.pick([0.5, 0.7, 1]), "unit": unit, "rescale": rescale}
@@ -137,7 +148,7 @@ FIELDS: dict[str, Callable[[Draw, Shape], dict[str, Any]]] = {
     "upsample": lambda draw, shape: {"factor": 2, "mode": draw.pick(["nearest", "linear"])},
 }
 """Fields of the operators that take or need some."""
-JOINS = ("add", "multiply", "concat")
+JOINS = ("add", "multiply", "concat", "select")
 KEYS = sorted(key for key in BY_KEY if key in RULES and key not in (*JOINS, "drop_path"))
 """What may stand on a wire of one input; `drop_path` only where an addition goes round it."""
 SMOOTH = (

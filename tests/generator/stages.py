@@ -6,7 +6,7 @@ import random
 
 from generator.blocks import INNER, block
 from generator.drawn import Draw, Drawn
-from generator.operators import SMOOTH
+from generator.operators import SMOOTH, weighted
 
 CHANNELS = (2, 4, 6, 8)
 ENTERS = ("shrink", "widen", "nothing")
@@ -154,7 +154,7 @@ def _levels(draw: Draw, repeat: tuple[int, ...]) -> tuple[tuple[str, ...], list[
         return levels, []
     draw.features.add(f"levels {fitting.index(levels) + 1}")
     m, path = fitting.index(levels) + 1, draw.pick(["C", "C", "B", "pooling"])
-    return levels, [f"levels: {{m: {m}{f', path: {path}' if m > 1 else ''}}}"]
+    return levels, [f"levels: {{m: {m}{f', path: {path}{_edge(draw)}' if m > 1 else ''}}}"]
 
 
 def _skips(draw: Draw, blocks: list[str], growing: bool, whole: bool) -> Skips:
@@ -173,8 +173,23 @@ def _skips(draw: Draw, blocks: list[str], growing: bool, whole: bool) -> Skips:
     if whole and draw.one_in(3):
         rule = draw.named("rule", RULES)
         within = draw.pick(["network", "stage"])
-        lines.append(f"  - {{{rule}, within: {within}, path: {draw.pick(['B', 'C'])}}}")
+        lines.append(f"  - {{{rule}, within: {within}, path: {draw.pick(['B', 'C'])}{_edge(draw)}}}")
+    if whole and draw.one_in(3, "skips at input or output"):
+        place, join = draw.pick(["input", "output"]), draw.pick(["add", "multiply", *(["concat"] * (not growing))])
+        draw.features.add(f"{join} at {place}")
+        weights = weighted(draw).partition("add: ")[2].strip("{}") if join == "add" else ""
+        more = f", {weights}}}" if weights else f", order: {draw.pick(['first', 'last'])}" if join == "concat" else ""
+        path = draw.pick(["B", "C"])
+        lines.append(f"  - {{rule: dense, shortest: 1, path: {path}, at: {place}, join: {join}{more}{_edge(draw)}}}")
     return lines, adds, concats
+
+
+def _edge(draw: Draw) -> str:
+    """The weight of a level or skip, or none."""
+    if not draw.one_in(3, "weight"):
+        return ""
+    init, per = draw.pick(["0.5", "-1", "1 / channels"]), draw.pick(["tensor", "channel"])
+    return f", weight: {{init: {init}, per: {per}}}"
 
 
 def _head(draw: Draw, whole: bool) -> str:

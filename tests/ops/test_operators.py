@@ -147,6 +147,19 @@ CASES = [
     *pointwise("channel_max"),
     *[Case(key, inputs=(shape,) * 2) for key in ("add", "multiply") for shape in (MAP, VIDEO, VECTOR)],
     *[Case(key, inputs=(MAP,) * 4) for key in ("add", "multiply")],
+    *[
+        Case("add", {"weights": weights}, (shape,) * count)
+        for weights in (
+            {}, {"init": 0.5, "per": "channel"}, {"normalize": "softmax"}, {"normalize": "softmax", "per": "channel"},
+            {"normalize": "sum"}, {"normalize": "sum", "per": "channel"},
+        )
+        for shape, count in ((MAP, 2), (VIDEO, 3), (VECTOR, 4))
+    ],
+    Case("add", {"weights": {"init": [1, 0, -2], "per": "channel"}}, (MAP,) * 3),
+    Case("add", {"weights": {"init": [1, 0], "normalize": "softmax"}}, (MAP,) * 2),
+    Case("add", {"weights": {"init": [0.5, -2, 3], "learned": False}}, (MAP,) * 3),
+    Case("add", {"weights": {"init": [1, 2], "normalize": "softmax", "learned": False}}, (VECTOR,) * 2),
+    Case("add", {"weights": {"init": [1, -2, 3], "normalize": "sum", "learned": False}}, (VIDEO,) * 3),
     Case("multiply", inputs=(MAP, (8,))),
     Case("multiply", inputs=((8,), VIDEO)),
     Case("multiply", inputs=((8,), (8,), MAP, MAP)),
@@ -156,6 +169,10 @@ CASES = [
     Case("concat", inputs=(MAP, (3, 9, 7), (1, 9, 7))),
     Case("concat", inputs=(VIDEO, VIDEO)),
     Case("concat", inputs=(VECTOR, (3,))),
+    Case("select", inputs=(MAP, MAP, (8,), (8,))),
+    Case("select", inputs=(VIDEO,) * 3 + ((8,),) * 3),
+    Case("select", inputs=(MAP,) * 3 + ((1,),) * 3),
+    Case("select", inputs=(VECTOR,) * 4),
     *pointwise("flatten"),
     *pointwise("scale", by=0.5),
     *pointwise("scale", by=0),

@@ -25,6 +25,8 @@ def test_every() -> None:
 def test_dense() -> None:
     assert numbers("dense", NINE[:4]) == [(0, 2), (0, 3), (1, 3)]
     assert len(numbers("dense")) == 9 * 10 // 2 - 9
+    assert numbers("dense", NINE[:4], shortest=1) == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    assert numbers("dense", NINE[:4], shortest=3) == [(0, 3)]
 
 
 def test_log_dense() -> None:
