@@ -222,7 +222,7 @@ def test_blocks_may_not_nest_without_end_nor_multiply_without_end() -> None:
     chain = "\n  ".join(f"b{i}: {{branch: [block: b{i + 1}]}}" for i in range(limits.MAX_PATH_DEPTH + 1))
     end = f"\n  b{limits.MAX_PATH_DEPTH + 1}: {{branch: [conv: {{out: 4, kernel: 1}}]}}"
     problem = problem_of(text("[block: b0]", blocks=chain + end))
-    assert "more than 32 deep" in problem.message
+    assert "longer than 300 characters" in problem.message
     double = "\n  ".join(f"b{i}: {{branch: [block: {{use: b{i + 1}, repeat: 4}}]}}" for i in range(20))
     problems = problems_of(text("[block: b0]", blocks=double + "\n  b20: {branch: [bn]}"))
     assert any("too large" in problem.message or "operators" in problem.message for problem in problems)
