@@ -28,13 +28,14 @@ def lines(text: str) -> int:
 
 
 def lines_by_hand(name: str) -> int:
-    """The lines of a spec of the zoo and of those that it extends."""
-    return _lines_of(Path(zoo.ROOT) / f"{name}.yaml")
-
-
-def _lines_of(path: Path) -> int:
-    text = path.read_text()
-    parent = yaml.safe_load(text).get("extends")
-    if parent is None:
-        return lines(text)
-    return lines(text) + _lines_of(path.parent / parent if parent.endswith(".yaml") else zoo.locate(parent))
+    """The lines of a spec of the zoo and of those that it extends, each of them once."""
+    found: set[Path] = set()
+    queue = [Path(zoo.ROOT) / f"{name}.yaml"]
+    while queue:
+        path = queue.pop().resolve()
+        if path not in found:
+            found.add(path)
+            parents = yaml.safe_load(path.read_text()).get("extends") or []
+            parents = parents if isinstance(parents, list) else [parents]
+            queue += [path.parent / one if one.endswith(".yaml") else zoo.locate(one) for one in parents]
+    return sum(lines(path.read_text()) for path in found)

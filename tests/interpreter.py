@@ -154,6 +154,11 @@ def _sizes(value: Any, rank: int) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, tuple) else (int(value),) * rank
 
 
+def _over(rank: int, name: str) -> Any:
+    """Torch's function for maps of so many dimensions."""
+    return getattr(F, name.format(rank))
+
+
 def _conv(given: Given, x: Tensor) -> Tensor:
     op, rank = given.op, x.ndim - 2
     kernel, dilation = _sizes(op.kernel, rank), _sizes(op.dilation, rank)
@@ -168,8 +173,7 @@ def _conv(given: Given, x: Tensor) -> Tensor:
         dims = tuple(range(1, weight.ndim))
         deviation = (weight.var(dims, correction=0, keepdim=True) + 1e-5).sqrt()
         weight = (weight - weight.mean(dims, keepdim=True)) / deviation
-    function = F.conv2d if rank == 2 else F.conv3d
-    return function(
+    return _over(rank, "conv{}d")(
         x, weight, given.weight("bias"), stride=_sizes(op.stride, rank), padding=padding, dilation=dilation,
         groups=op.groups,
     )  # fmt: skip
@@ -177,7 +181,7 @@ def _conv(given: Given, x: Tensor) -> Tensor:
 
 def _conv_transpose(given: Given, x: Tensor) -> Tensor:
     op, rank = given.op, x.ndim - 2
-    function = F.conv_transpose2d if rank == 2 else F.conv_transpose3d
+    function = _over(rank, "conv_transpose{}d")
     weight, bias, stride = given.weight(), given.weight("bias"), _sizes(op.stride, rank)
     if op.padding is not None:
         return function(x, weight, bias, stride=stride, padding=_sizes(op.padding, rank), groups=op.groups)
@@ -194,7 +198,7 @@ def _blur_pool(given: Given, x: Tensor) -> Tensor:
     for _ in range(rank - 1):
         weight = weight[..., None] * row
     x = F.pad(x, ((k - 1) // 2, k // 2) * rank, mode="reflect")
-    function = F.conv2d if rank == 2 else F.conv3d
+    function = _over(rank, "conv{}d")
     weight = weight.expand(x.shape[1], 1, *weight.shape)
     return function(x, weight, stride=_sizes(given.op.stride, rank), groups=x.shape[1])
 
@@ -226,7 +230,7 @@ def _upsample(given: Given, x: Tensor) -> Tensor:
             x = x.repeat_interleave(given.op.factor, dim)
         return x
     size = [side * given.op.factor for side in x.shape[2:]]
-    return F.interpolate(x, size=size, mode="bilinear" if x.ndim == 4 else "trilinear")
+    return F.interpolate(x, size=size, mode={3: "linear", 4: "bilinear", 5: "trilinear"}[x.ndim])
 
 
 def _channel_shuffle(given: Given, x: Tensor) -> Tensor:
@@ -253,12 +257,12 @@ def _layer_norm(given: Given, x: Tensor) -> Tensor:
 
 
 def _max_pool(given: Given, x: Tensor) -> Tensor:
-    function = F.max_pool2d if x.ndim == 4 else F.max_pool3d
+    function = _over(x.ndim - 2, "max_pool{}d")
     return function(x, **_window(given, x))
 
 
 def _avg_pool(given: Given, x: Tensor) -> Tensor:
-    function = F.avg_pool2d if x.ndim == 4 else F.avg_pool3d
+    function = _over(x.ndim - 2, "avg_pool{}d")
     return function(x, count_include_pad=given.op.count_padding, **_window(given, x))
 
 

@@ -23,9 +23,11 @@ CHANGES: dict[str, dict[str, Any]] = {
     "fractalnet_cifar10": {"stages.width": [8] * 5},
     "googlenet": {"input.size": [32, 32]},
     "hardnet68": {"input.size": [32, 32]},
+    "hrnet_w18": {"input.size": [32, 32]},
     "inception_v3": {"input.size": [75, 75], "heads": None},  # the auxiliary one needs a map of 17x17
     "r2plus1d_18": {"input.size": [4, 16, 16], "stages.width": [8] * 4},
     "repvgg_a0": {"input.size": [32, 32], "a": 0.125, "b": 0.25},
+    "resnet1d_18": {"input.size": [64], "stages.width": [8] * 4},
     "slowfast_r50": {"input.size": [8, 32, 32]},
     "ssd300_resnet50": {"input.size": [257, 257], "counts": [2, 1, 1], "stages.width": [8] * 3, "classes": 2},
     "unet": {"input.size": [32, 32], "stages.width": [4, 8, 16, 32, 64]},

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import archspec
-from tests.families import branched, chained, pyramids, units, video
+from tests.families import branched, chained, highres, pyramids, signals, units, video
 from tests.families.moved import move
 
 Make = Callable[[], nn.Module]
@@ -35,6 +35,8 @@ REFERENCES: dict[str, tuple[Make, list[int]]] = {
     "resnet50_fpn": (pyramids.Pyramid, [64, 64]),
     "bifpn": (pyramids.BiFPN, [128, 128]),
     "ssd300_resnet50": (pyramids.SSD, [257, 257]),  # the least that leaves a sixth map
+    "hrnet_w18": (highres.HRNet, [64, 64]),
+    "resnet1d_18": (signals.resnet1d_18, [64]),
     "r2plus1d_18": (video.r2plus1d_18, [8, 16, 16]),
     "slowfast_r50": (video.SlowFast, [8, 64, 64]),
 }
@@ -54,6 +56,8 @@ FIGURES = {
     "unet": (31_036_546, 48_096_083_968, 19 + 4),  # and the transposed convolutions
     "resnet50_fpn": (26_852_416, 36_201_037_824, 51),
     "ssd300_resnet50": (22_894_902, 20_150_906_112, 51),
+    "hrnet_w18": (21_299_004, 4_283_537_072, 101),
+    "resnet1d_18": (3_851_397, 865_885_696, 18),
     "r2plus1d_18": (31_505_325, 40_519_080_960, 35),
     "slowfast_r50": (34_566_488, 50_308_583_424, 51),
 }
@@ -63,7 +67,7 @@ def real(model: nn.Module) -> nn.Module:
     """A network built without numbers, in training mode, with memory for them: no time goes into other draws."""
     model = model.to_empty(device="cpu").train()
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             module.reset_running_stats()
     return model
 

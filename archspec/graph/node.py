@@ -79,6 +79,11 @@ class Node:
         return prod(self.shape)
 
     @property
+    def label(self) -> str:
+        """A few words for a box in a figure or a line of a table."""
+        return self.op.label(len(self.shape) - 1)
+
+    @property
     def unit(self) -> str:
         """The part of the network it belongs to: `stem`, `stage1.0`, `stage2.enter`, `levels.root`, `head`."""
         return _unit_of(self.name)

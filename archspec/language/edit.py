@@ -7,7 +7,7 @@ A change is what a file that extends the spec would say: mappings merge, lists r
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +76,13 @@ def text(spec: Resolved, folder: Path | None = None) -> str:
 
 def _moved(data: dict[str, Any], spec: Resolved, folder: Path | None) -> dict[str, Any]:
     """A document with its `extends` written for a file in `folder`."""
-    reference = data.get("extends")
-    if folder is not None and isinstance(reference, str) and zoo.is_file_name(reference):
-        target = (spec.folder or Path.cwd()) / reference
-        data["extends"] = Path(os.path.relpath(target.resolve(), folder.resolve())).as_posix()
+    if folder is not None:
+
+        def moved(reference: str) -> str:
+            target = (spec.folder or Path.cwd()) / reference
+            return Path(os.path.relpath(target.resolve(), folder.resolve())).as_posix()
+
+        _with_files(data, moved)
     return data
 
 
@@ -94,12 +97,24 @@ def _own(spec: Resolved) -> dict[str, Any]:
 def _written(spec: Resolved) -> dict[str, Any]:
     """The document as its own text has it; a file of the zoo extends by names, which hold everywhere."""
     data: dict[str, Any] = {"archspec": 1, "name": spec.name, **_plain(spec.own)}
-    reference = data.get("extends")
-    if isinstance(reference, str) and zoo.is_file_name(reference):
+
+    def named(reference: str) -> str:
         target = (spec.folder or Path.cwd()) / reference
-        if target.resolve().is_relative_to(zoo.ROOT.resolve()):
-            data["extends"] = _reference(target)
+        return _reference(target) if target.resolve().is_relative_to(zoo.ROOT.resolve()) else reference
+
+    _with_files(data, named)
     return data
+
+
+def _with_files(data: dict[str, Any], written: Callable[[str], str]) -> None:
+    """Writes the references of a document that are files', not names, in another way."""
+
+    def changed(reference: Any) -> Any:
+        return written(reference) if isinstance(reference, str) and zoo.is_file_name(reference) else reference
+
+    given = data.get("extends")
+    if given is not None:
+        data["extends"] = [changed(one) for one in given] if isinstance(given, list) else changed(given)
 
 
 def _reference(file: Path) -> str:

@@ -1,4 +1,4 @@
-"""Paths and their items: operators, `use` and `each`, as written. Nothing is evaluated here."""
+"""Paths and their items: operators, `use`, `each` and `block`, as written. Nothing is evaluated here."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ class Operation:
 
 @dataclass(frozen=True)
 class Use:
-    """A named path spliced in."""
+    """A named path spliced in; `given` are the arguments that it sees under their names."""
 
     path: str
     when: Expr | None
     span: Span | None = field(compare=False)
+    given: Mapping[str, Expr] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,19 @@ class Each:
     span: Span | None = field(compare=False)
 
 
-Item: TypeAlias = Operation | Use | Each
+@dataclass(frozen=True)
+class Inner:
+    """A block, run where it stands, with arguments; or so many in sequence, numbered from 0."""
+
+    block: str
+    given: Mapping[str, Expr]
+    repeat: Expr | None
+    when: Expr | None
+    name: str
+    span: Span | None = field(compare=False)
+
+
+Item: TypeAlias = Operation | Use | Each | Inner
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,9 @@ class Path:
 
     items: tuple[Item, ...]
     span: Span | None = field(default=None, compare=False)
+
+
+_FIELDS = {"use": True, "with": False, "repeat": False, "when": False, "name": False}
 
 
 class _Told(list[Problem]):
@@ -110,8 +126,8 @@ def _item(data: Data, problems: _Told) -> Item | None:
     span = data.key_spans.get(key) or data.span
     if isinstance(body, Scalar) and body.value is None:
         body = Map(span=span)
-    if key == "use":
-        return _use(body, span, problems)
+    if key in ("use", "block"):
+        return (_use if key == "use" else _inner)(body, span, problems)
     if not isinstance(body, Map):
         operator = BY_KEY.get(str(key))
         if operator is None and key != "each":
@@ -158,10 +174,39 @@ def _known(body: Map, fields: Mapping[str, bool], key: str, span: Span | None, p
 def _use(body: Data, span: Span | None, problems: _Told) -> Use | None:
     if not isinstance(body, Map):
         return Use(_word(body, problems, "the name of a path") or "", None, body.span or span)
-    if not _known(body, {"path": True, "when": False}, "use", span, problems):
+    if not _known(body, {"path": True, "with": False, "when": False}, "use", span, problems):
         return None
-    when = _expr(body["when"], problems) if "when" in body else None
-    return Use(_word(body["path"], problems, "the name of a path") or "", when, body["path"].span or span)
+    name, given = _word(body["path"], problems, "the name of a path") or "", _given(body, ("stride", "out"), problems)
+    return Use(name, _expr(body["when"], problems) if "when" in body else None, body["path"].span or span, given)
+
+
+def _inner(body: Data, span: Span | None, problems: _Told) -> Inner | None:
+    if not isinstance(body, Map):
+        body = Map({"use": body}, body.span, {"use": body.span})
+    if not _known(body, _FIELDS, "block", span, problems):
+        return None
+    block = _word(body["use"], problems, "the name of a block") or ""
+    name = (_word(body["name"], problems, "a name") or "") if "name" in body else block
+    if name and (reason := unusable(name)):
+        hint = f"name it here: `block: {{use: {block[:60]}, name: ...}}`" if name == block else None
+        problems.append(Problem(reason, body["name" if "name" in body else "use"].span or span, hint))
+    repeat, when = (_expr(body[key], problems) if key in body else None for key in ("repeat", "when"))
+    return Inner(block, _given(body, ("stride",), problems), repeat, when, name, body["use"].span or span)
+
+
+def _given(body: Map, own: Collection[str], problems: _Told) -> dict[str, Expr]:
+    """The arguments of a path or block. They may be called as a param may, or by the names of `own`."""
+    if (given := body.get("with")) is None:
+        return {}
+    if not isinstance(given, Map) or not given:
+        problems.append(Problem("`with` takes arguments by name", given.span, "as in `with: {width: 64}`"))
+        return {}
+    for name in given:
+        if name not in own and (reason := unusable_variable(str(name))):
+            at = given.key_spans.get(name) or given.span
+            problems.append(Problem(f"an argument cannot be called '{str(name)[:60]}': {reason}", at))
+    values = {str(name): _expr(entry, problems) for name, entry in given.items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _each(body: Map, span: Span | None, problems: _Told) -> Each | None:

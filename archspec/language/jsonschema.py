@@ -72,17 +72,36 @@ def _item() -> dict[str, Any]:
     use: dict[str, Any] = {
         "anyOf": [
             {"type": "string"},
-            _object({"path": {"type": "string"}, "when": EXPRESSION}, ["path"], "A named path, spliced in."),
+            _object(
+                {"path": {"type": "string"}, "with": _arguments("stride", "out"), "when": EXPRESSION}, ["path"],
+                "A named path, spliced in; it sees the arguments of `with` by their names.",
+            ),
         ]
-    }
+    }  # fmt: skip
+    block: dict[str, Any] = {
+        "anyOf": [
+            {"type": "string"},
+            _object(
+                {"use": {"type": "string"}, "with": _arguments("stride"), "repeat": EXPRESSION, "when": EXPRESSION,
+                 "name": NAME.schema},
+                ["use"], "A block, run where it stands: once, or `repeat` times, with its stride in the first.",
+            ),
+        ]
+    }  # fmt: skip
     each = _object(
         {"of": EXPRESSION, "as": VARIABLE.schema, "at": VARIABLE.schema, "do": {"$ref": "#/$defs/Path"},
          "when": EXPRESSION},
         ["of", "as", "do"], "The items of `do`, once for every entry of `of`.",
     )  # fmt: skip
-    keyed = {"use": use, "each": each, **{operator.key: _operator(operator) for operator in OPERATORS}}
+    keyed = {"use": use, "each": each, "block": block, **{operator.key: _operator(operator) for operator in OPERATORS}}
     mapping = {"type": "object", "properties": keyed, "additionalProperties": False}
     return {"anyOf": [{"enum": words}, {**mapping, "minProperties": 1, "maxProperties": 1}]}
+
+
+def _arguments(*own: str) -> dict[str, Any]:
+    """What `with` may hold: expressions under the names that a param may have, and `own`."""
+    names = VARIABLE.but(own).schema
+    return {"type": "object", "minProperties": 1, "propertyNames": names, "additionalProperties": EXPRESSION}
 
 
 def _object(properties: Mapping[str, Any], required: list[str], description: str) -> dict[str, Any]:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from archspec.language import zoo
 from archspec.language.fields import schema_problems
-from archspec.language.merge import extend_blocks, inherited, is_null, merge, merge_files, unfounded_nulls, value_at
+from archspec.language.merge import extend_blocks
 from archspec.language.naming import check_names, check_spec_name
 from archspec.language.overrides import apply_overrides
+from archspec.language.parents import spec_mapping, with_parents
 from archspec.language.schema import Document
 from archspec.language.schema_fields import known_fields
-from archspec.syntax import limits
-from archspec.syntax.complaints import unspaced
 from archspec.syntax.errors import Problem, Problems, Source, Span, SpecError, chain, within_budget
 from archspec.syntax.expressions import UNKNOWN, EvaluationError, Expr, Poisoned, unknown
 from archspec.syntax.parsing import expression
-from archspec.syntax.reading import read_source
-from archspec.syntax.source import Data, Map, Scalar, parse
+from archspec.syntax.source import Data, Map, parse
 from archspec.syntax.values import show
-from archspec.syntax.work import budget
 from archspec.topologies import STANDARD, Rules
 
 
@@ -72,8 +67,8 @@ def resolve(
 def _resolved(
     source: Source, path: Path | None, trust: bool, rules: Rules, overrides: Mapping[str, Data], problems: Problems
 ) -> Resolved:
-    own = _mapping(parse(source))
-    parent, data, removed = _with_parents(own, path, problems)
+    own = spec_mapping(parse(source))
+    parent, data, removed = with_parents(own, path, problems)
     lost = removed if len(problems) else {}  # told already
     before = data
     data = extend_blocks(apply_overrides(data, overrides, problems), problems)
@@ -94,80 +89,6 @@ def _resolved(
         name, document, params, data, own, source, tuple(overrides), trust, rules, overrides, folder, parent=parent,
         removed=removed,
     )  # fmt: skip
-
-
-def _mapping(data: Data) -> Map:
-    if not isinstance(data, Map):
-        if isinstance(data, Scalar) and data.span and (problem := unspaced(data.span.source, data.span.line)):
-            raise SpecError([problem])
-        raise SpecError([Problem("a spec is a mapping", data.span, "start it with 'archspec: 1'")])
-    if "archspec" not in data:
-        raise SpecError([Problem("the version of the language is missing", data.span, "start it with 'archspec: 1'")])
-    return data
-
-
-@cache
-def _standard() -> Map:
-    with budget():  # read once, at no spec's cost
-        path = Path(__file__).with_name("standard.yaml")
-        return _mapping(parse(read_source(path, "archspec/language/standard.yaml")))
-
-
-def _with_parents(own: Map, path: Path | None, problems: Problems) -> tuple[Map, Map, dict[str, Span | None]]:
-    """What the document extends, down to the standard paths, the document over it, and the params that null removed."""
-    chain, seen = [own], {path.resolve() if path else None}
-    while (reference := chain[-1].get("extends")) is not None:
-        if not isinstance(reference, Scalar) or not isinstance(reference.value, str):
-            advice = "as in `extends: bases/resnet.yaml`"
-            raise SpecError([Problem("`extends` takes one file or one name", reference.span, advice)])
-        parent = zoo.locate(reference.text, reference.span, path.parent if path else Path.cwd())
-        if parent.resolve() in seen:
-            raise SpecError([Problem(f"`extends` runs in a circle, back to {zoo.display(parent)}", reference.span)])
-        if len(chain) >= limits.MAX_EXTENDS:
-            raise SpecError([Problem(f"`extends` goes more than {limits.MAX_EXTENDS} files deep", reference.span)])
-        if not parent.is_file():
-            hint = zoo.near(parent, path) or "the path is relative to this file"
-            raise SpecError([Problem(f"there is no file {zoo.display(parent)}", reference.span, hint)])
-        seen.add(parent.resolve())
-        path = parent
-        chain.append(_mapping(parse(read_source(parent, zoo.display(parent)))))
-    result, below = _standard(), Map()
-    for data in reversed(chain):
-        below = inherited(result)
-        _refuse_nulls(below, data, problems)
-        result = merge_files(below, data)
-    return below, _with_standard_paths(result), _removed(chain, result)
-
-
-def _removed(chain: Sequence[Map], result: Map) -> dict[str, Span | None]:
-    """The params that null removed, and where."""
-    left = result.get("params")
-    found: dict[str, Span | None] = {}
-    for params in (data.get("params") for data in chain):
-        if isinstance(params, Map):
-            for name, value in params.items():
-                if is_null(value) and not (isinstance(left, Map) and name in left):
-                    found.setdefault(str(name), params.key_spans.get(name))
-    return found
-
-
-def _refuse_nulls(parent: Map, data: Map, problems: Problems) -> None:
-    """Tells of every null that removes nothing: a value that somebody forgot, or lost by a missing space."""
-    for *above, key in unfounded_nulls(parent, data):
-        section = value_at(data, above)
-        span = section.key_spans.get(key) if isinstance(section, Map) else None
-        message = f"'{str(key)[:60]}' has no value, and there is none to remove: null removes what a parent says"
-        problems.add(message, span, hint="give it one, with a space after the colon, or leave it out")
-
-
-def _with_standard_paths(data: Map) -> Map:
-    """The document with the standard paths that null removed back in their place: the language itself names them."""
-    standard, given = _standard()["paths"], data.get("paths", Map())
-    if not isinstance(standard, Map) or not isinstance(given, Map):
-        return data
-    result = Map(data, data.span, data.key_spans)
-    result.set("paths", merge(standard, given), data.key_spans.get("paths"))
-    return result
 
 
 def _validated(data: Map, problems: Problems) -> Document:

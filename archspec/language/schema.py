@@ -57,6 +57,8 @@ class Wire(Section):
     """The wires it reads; `input` is the block's, or the network's."""
     ops: PathField = Path(())
     """What happens on it."""
+    when: ExprField | None = None
+    """The condition under which it is there; a join does without what is not."""
     bare: SkipJsonSchema[Text | None] = Field(default=None, alias=BARE)
 
 
@@ -90,9 +92,15 @@ class Positions(Section):
     """Which block stands where in a stage."""
 
     start: Text | None = None
+    """The first."""
     middle: Text | None = None
+    """Every other one."""
+    cycle: Texts = ()
+    """Instead of `middle`, blocks in turn: at position i the one of number i modulo how many there are."""
     end: Text | None = None
+    """The last."""
     only: Text | None = None
+    """That of a stage of one block."""
 
 
 def _positions(data: Any) -> Any:
@@ -148,7 +156,7 @@ class Input(Section):
     channels: ExprField = parse_text("3")
     """Channels."""
     size: ExprField
-    """Two sizes for images (height, width), three for video (time first)."""
+    """One size for signals (length), two for images (height, width), three for video (time first)."""
 
 
 class Requirement(Section):
@@ -164,9 +172,10 @@ class StochasticDepth(Section):
     """Drops residual branches in training (Huang et al., arXiv 1603.09382)."""
 
     survival: ExprField
-    """Survival probability of the last block."""
+    """Survival probability of the last block; a list, of each stage's blocks; an expression over `number`, columns or
+    other names that blocks know, of each block."""
     decay: Annotated[Literal["linear", "constant"], Leaf] = "linear"
-    """Linear: 1 before the first block, `survival` at the last; constant: `survival` everywhere."""
+    """Linear: 1 before the first block, `survival` at the last; constant: `survival` everywhere. Of one number only."""
     unit: Annotated[Literal["batch", "sample"], Leaf] = "batch"
     """One draw per mini-batch, or per sample."""
     rescale: Annotated[Switch, Leaf] = False
@@ -217,8 +226,9 @@ class Document(Section):
     """The network's name; the file's stem by default."""
     paper: Annotated[Paper, SectionOf] | None = None
     lineage: Annotated[Lineage, SectionOf] | None = None
-    extends: Text | None = None
-    """The spec this one changes: a path relative to this file, or the name of one of the zoo."""
+    extends: Texts | None = None
+    """What this spec changes: a path relative to this file, the name of a spec of the zoo, or a list of them, of which
+    later ones change earlier ones."""
     input: Annotated[Input, SectionOf]
     params: dict[str, ExprField] = {}
     """Numbers, conditions, lists, tables, or expressions over other params."""

@@ -19,7 +19,7 @@ ELSEWHERE = {
 """Operators by what other libraries call them, in small letters without `_`."""
 
 NO_ADDITION = "`none` stands only alone, as a block's shortcut; an empty path is `identity`"
-_KEYS = [*BY_KEY, "use", "each"]
+_KEYS = [*BY_KEY, "use", "each", "block"]
 _FALLBACK = "a class of torch.nn goes by `module: {type: ...}`, a path of your own by `use: ...`"
 
 

@@ -32,7 +32,7 @@ class ReLU(Activation):
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
         return FunctionCall(self.function, (Operand(0),), (("inplace", True),) if inplace else ())
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "ReLU"
 
 
@@ -106,7 +106,7 @@ class ReLU6(Activation):
     key: ClassVar[str] = "relu6"
     function: ClassVar[str] = "torch.nn.functional.relu6"
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "ReLU6"
 
 

@@ -177,6 +177,6 @@ class Operator(Fields):
         """How torch computes it. `inplace` allows overwriting the input."""
         raise AssertionError(f"{type(self).__name__} declares no call")
 
-    def label(self) -> str:
-        """A few words for a box in a figure or a line of a table."""
+    def label(self, rank: int = 2) -> str:
+        """A few words for a box in a figure or a line of a table; maps have `rank` dimensions."""
         return self.key.replace("_", " ")

@@ -148,7 +148,7 @@ class Add(Join):
         fills = (("weight", starts if len(set(starts)) > 1 else starts[0]),)
         return ModuleCall("archspec.compiler.lower.layers.WeightedSum", arguments, fills=fills, joins=True)
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "+" if self.weights is None else f"+ {self.weights.label()}"
 
 
@@ -179,7 +179,7 @@ class Multiply(Join):
             return FunctionCall("operator.mul", (Operand(0), Operand(1)), fold=True)
         return FunctionCall("archspec.compiler.lower.layers.gate", (Operand(0), Operand(1)), fold=True)
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "×"
 
 
@@ -227,5 +227,5 @@ class Concat(Join):
         operands = tuple(Operand(i) for i in range(len(inputs)))
         return FunctionCall("torch.cat", (operands,), (("dim", 1),))
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "concat"

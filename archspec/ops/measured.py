@@ -23,6 +23,8 @@ from archspec.syntax.values import show
 
 BATCHES = (2, 3)
 """Sizes of the batches that shapes are inferred for: what takes a batch of one for a single sample differs in these."""
+_IMPLICIT = ("Softmax", "LogSoftmax", "Softmin")
+"""Classes whose `dim`, where none is given, is the first of three axes, and else the second."""
 SMALL = 1 << 20
 """Numbers, weights and activations in all, up to which a class of another package is run to see what it does."""
 _DOCUMENTED = "see the class's documentation in torch"
@@ -108,6 +110,8 @@ def _check_arguments(cls: Any, call: ModuleCall, sample: Shape) -> None:
             f"use {sibling}" if rank and hasattr(importlib.import_module("torch.nn"), sibling) else _DOCUMENTED,
         )
     dim, axes = arguments.get("dim"), len(sample) + 1
+    if dim is None and axes == 3 and name in _IMPLICIT:
+        raise ShapeError(f"{name} without a dim runs over the samples of a batch of signals", "the channels are dim: 1")
     if isinstance(dim, int) and dim in (0, -axes):
         raise ShapeError(f"{name}(dim={dim}) runs over the samples of the batch", "the channels are dim: 1")
     # Torch's meta device lets these pass, and the CPU does not.

@@ -13,13 +13,15 @@ from archspec.ops.base import Kept, ModuleCall, Operator, Shape, ShapeError, Sha
 from archspec.syntax.values import show
 
 ALLOWED = frozenset(
-    "AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool2d AdaptiveMaxPool3d AlphaDropout AvgPool2d AvgPool3d "
-    "BatchNorm1d BatchNorm2d BatchNorm3d CELU ChannelShuffle Conv2d Conv3d ConvTranspose2d ConvTranspose3d Dropout "
-    "Dropout2d Dropout3d ELU FeatureAlphaDropout Flatten GELU GLU GroupNorm Hardshrink Hardsigmoid Hardswish Hardtanh "
-    "Identity InstanceNorm2d InstanceNorm3d LPPool2d LPPool3d LeakyReLU Linear LocalResponseNorm LogSigmoid LogSoftmax "
-    "MaxPool2d MaxPool3d Mish PReLU PixelShuffle PixelUnshuffle RReLU ReLU ReLU6 ReflectionPad2d ReflectionPad3d "
-    "ReplicationPad2d ReplicationPad3d SELU SiLU Sigmoid Softmax Softmax2d Softmin Softplus Softshrink Softsign Tanh "
-    "Tanhshrink Threshold Upsample UpsamplingBilinear2d UpsamplingNearest2d ZeroPad2d ZeroPad3d".split()
+    "AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d "
+    "AlphaDropout AvgPool1d AvgPool2d AvgPool3d BatchNorm1d BatchNorm2d BatchNorm3d CELU ChannelShuffle Conv1d Conv2d "
+    "Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d Dropout Dropout1d Dropout2d Dropout3d ELU "
+    "FeatureAlphaDropout Flatten GELU GLU GroupNorm Hardshrink Hardsigmoid Hardswish Hardtanh Identity InstanceNorm1d "
+    "InstanceNorm2d InstanceNorm3d LPPool1d LPPool2d LPPool3d LeakyReLU Linear LocalResponseNorm LogSigmoid LogSoftmax "
+    "MaxPool1d MaxPool2d MaxPool3d Mish PReLU PixelShuffle PixelUnshuffle RReLU ReLU ReLU6 ReflectionPad1d "
+    "ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d ReplicationPad3d SELU SiLU Sigmoid Softmax "
+    "Softmax2d Softmin Softplus Softshrink Softsign Tanh Tanhshrink Threshold Upsample UpsamplingBilinear2d "
+    "UpsamplingNearest2d ZeroPad1d ZeroPad2d ZeroPad3d".split()
 )
 
 REFUSED = {
@@ -109,7 +111,7 @@ class Module(Operator):
         target = self.type if "." in self.type else f"torch.nn.{self.type}"
         return ModuleCall(target, (*self.args, *self.words), opaque=True)
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return self.type.rpartition(".")[2]
 
     def written(self) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class BatchNorm(Operator):
         fills = () if self.scale_init is None else (("weight", self.scale_init),)
         return ModuleCall(f"torch.nn.BatchNorm{max(rank, 1)}d", _given(arguments, optional), fills=fills)
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "frozen BN" if self.frozen else "BN"
 
 
@@ -90,7 +90,7 @@ class GroupNorm(Operator):
         optional = [("eps", self.eps, 1e-5), ("affine", self.affine, True)]
         return ModuleCall("torch.nn.GroupNorm", _given(arguments, optional))
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "GN"
 
 
@@ -118,7 +118,7 @@ class LayerNorm(Operator):
         optional = [("eps", self.eps, 1e-5), ("elementwise_affine", self.affine, True)]
         return ModuleCall(target, _given(arguments, optional))
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "LN"
 
 
@@ -145,7 +145,7 @@ class RMSNorm(Operator):
         arguments = [("normalized_shape", inputs[0][0]), ("eps", self.eps)]
         return ModuleCall(target, _given(arguments, [("elementwise_affine", self.affine, True)]))
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "RMSNorm"
 
 
@@ -178,7 +178,7 @@ class LocalResponseNorm(Operator):
         arguments = (("size", self.size), ("alpha", self.alpha), ("beta", self.beta), ("k", self.k))
         return FunctionCall("torch.nn.functional.local_response_norm", (Operand(0),), arguments)
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "LRN"
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from archspec.ops.base import FunctionCall, Kept, Need, Operand, Operator, Role, Shape, ShapeError, Shapes, show_shape
 from archspec.ops.ranges import OptionalPerDimension, Padding, PerDimension, Range, Switch
-from archspec.ops.windows import need_map, per_dimension, same_padding, squeezed, unpadded, windowed
+from archspec.ops.windows import need_map, per_dimension, same_padding, show_window, squeezed, unpadded, windowed
 
 
 class WindowPool(Operator):
@@ -52,11 +52,10 @@ class WindowPool(Operator):
         """Further keyword arguments of the torch function."""
         return ()
 
-    def label(self) -> str:
-        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
+    def label(self, rank: int = 2) -> str:
         stride = self.kernel if self.stride is None else self.stride
         shown = show_shape(stride) if isinstance(stride, tuple) else stride
-        return f"{'×'.join(map(str, kernel))} {self.key.removesuffix('_pool')} pool, /{shown}"
+        return f"{show_window(self.kernel, rank)} {self.key.removesuffix('_pool')} pool, /{shown}"
 
 
 class MaxPool(WindowPool):
@@ -132,11 +131,11 @@ class BlurPool(Operator):
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
         rank = len(inputs[0]) - 1
         arguments = (("kernel_size", self.kernel), ("stride", self.reduction(rank)))
-        return FunctionCall(f"archspec.compiler.lower.layers.blur_pool{rank}d", (Operand(0),), arguments)
+        return FunctionCall("archspec.compiler.lower.layers.blur_pool", (Operand(0),), arguments)
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         shown = show_shape(self.stride) if isinstance(self.stride, tuple) else self.stride
-        return f"{self.kernel}×{self.kernel} blur pool, /{shown}"
+        return f"{show_window(self.kernel, rank)} blur pool, /{shown}"
 
 
 class GlobalPool(Operator):
@@ -151,7 +150,7 @@ class GlobalPool(Operator):
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
         return FunctionCall(self.function, (Operand(0),), (("dim", tuple(range(2, len(inputs[0]) + 1))),))
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return f"{self.key.split('_')[1]} pool"
 
 

@@ -70,8 +70,8 @@ class Range:
         if self.of != "sizes" or not isinstance(value, list | tuple):
             return self._one(value)
         sizes = tuple(self._one(entry) for entry in value)
-        if not 2 <= len(sizes) <= 3:
-            raise ValueError(f"takes one number, or one per dimension (2 or 3), not {show(list(value))}")
+        if not 1 <= len(sizes) <= 3:
+            raise ValueError(f"takes one number, or one per dimension (1 to 3), not {show(list(value))}")
         return Alike.of(sizes)
 
     def _one(self, value: Any) -> int | float:
@@ -148,3 +148,11 @@ Share: TypeAlias = Annotated[float, Range(0, 1)]
 Epsilon: TypeAlias = Annotated[float, Range(1e-12, 1)]
 """Added to a variance: of a constant channel it is all there is to divide by."""
 Switch: TypeAlias = Annotated[bool, BeforeValidator(_switch)]
+
+
+def sizes(value: Any) -> int | list[int]:
+    """A stride as expressions hold it: one number, or a list where dimensions differ. Raises `ValueError`."""
+    found = [SIZES.check(size) for size in (value if isinstance(value, list) else [value])]
+    if not found:
+        raise ValueError(f"must be {SIZES}, not {show(value)}")
+    return found[0] if len(set(found)) == 1 else found

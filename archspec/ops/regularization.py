@@ -34,7 +34,7 @@ class Dropout(Operator):
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         return ModuleCall("torch.nn.Dropout", (("p", self.p),))
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return f"dropout {self.p:g}"
 
 
@@ -77,5 +77,5 @@ class DropPath(Operator):
             values=(("survival", self.survival),),
         )
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return f"drop path {self.survival:.2g}"

@@ -68,7 +68,7 @@ class Scale(Operator):
         arguments = (("num_parameters", self.params(inputs)),)
         return ModuleCall("archspec.compiler.lower.layers.Scale", arguments, fills=(("weight", self.by),))
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return f"×{self.by:g}" if not self.learned else "× γ" if self.per == "channel" else "× α"
 
 
@@ -96,7 +96,7 @@ class Slice(Operator):
         length = self.shape(inputs)[0]
         return FunctionCall("torch.narrow", (Operand(0),), (("dim", 1), ("start", self.start), ("length", length)))
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return f"channels {self.start}:{'' if self.stop is None else self.stop}"
 
 
@@ -119,8 +119,11 @@ class ChannelShuffle(Operator):
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
         return FunctionCall("torch.nn.functional.channel_shuffle", (Operand(0),), (("groups", self.groups),))
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "shuffle"
+
+
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 class Upsample(Operator):
@@ -133,7 +136,8 @@ class Upsample(Operator):
     factor: Count = 2
     """How many times as large."""
     mode: Literal["nearest", "linear"] = "nearest"
-    """The nearest number, or between them: bilinear for images, trilinear for video, corners not aligned."""
+    """The nearest number, or between them: linear for signals, bilinear for images, trilinear for video, corners not
+    aligned."""
 
     def shape(self, inputs: Shapes) -> Shape:
         channels, spatial = need_map(inputs, self.key)
@@ -143,11 +147,11 @@ class Upsample(Operator):
         return (self.factor,) * rank
 
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
-        mode = "nearest" if self.mode == "nearest" else {2: "bilinear", 3: "trilinear"}[len(inputs[0]) - 1]
+        mode = "nearest" if self.mode == "nearest" else _LINEAR[len(inputs[0]) - 1]
         arguments = (("scale_factor", float(self.factor)), ("mode", mode))
         return FunctionCall("torch.nn.functional.interpolate", (Operand(0),), arguments)
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return f"upsample ×{self.factor}" + (", linear" if self.mode == "linear" else "")
 
 
@@ -159,7 +163,7 @@ class OneMinus(Operator):
     def call(self, inputs: Shapes, *, inplace: bool = False) -> FunctionCall:
         return FunctionCall("operator.sub", (1, Operand(0)))
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return "1−x"
 
 
@@ -212,7 +216,7 @@ class Subsample(Operator):
             f"torch.nn.functional.avg_pool{rank}d", (Operand(0),), (("kernel_size", 1), ("stride", stride))
         )
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return f"subsample /{show_shape(self.stride) if isinstance(self.stride, tuple) else self.stride}"
 
 

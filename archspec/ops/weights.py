@@ -6,7 +6,16 @@ from typing import Any, ClassVar, Literal
 
 from archspec.ops.base import Kept, ModuleCall, Need, Operator, Role, Shape, ShapeError, Shapes, show_shape
 from archspec.ops.ranges import Count, OptionalNumber, Padding, PerDimension, Switch
-from archspec.ops.windows import need_map, per_dimension, same_padding, squeezed, undilated, unpadded, windowed
+from archspec.ops.windows import (
+    need_map,
+    per_dimension,
+    same_padding,
+    show_window,
+    squeezed,
+    undilated,
+    unpadded,
+    windowed,
+)  # fmt: skip
 
 _BORDER = {"reflect": -1, "circular": 0}
 """How far a border that is taken from the map may go beyond its size."""
@@ -110,11 +119,10 @@ class Conv(Operator):
         package = "archspec.compiler.lower.layers.Standardized" if self.standardize else "torch.nn."
         return ModuleCall(f"{package}Conv{len(spatial)}d", tuple(arguments), init="conv", fills=fills)
 
-    def label(self) -> str:
-        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
+    def label(self, rank: int = 2) -> str:
         shown = show_shape(self.stride) if isinstance(self.stride, tuple) else self.stride
         stride = "" if self.stride == 1 else f", /{shown}"
-        return f"{'×'.join(map(str, kernel))} conv, {self.out}{stride}"
+        return f"{show_window(self.kernel, rank)} conv, {self.out}{stride}"
 
 
 class ConvTranspose(Operator):
@@ -186,10 +194,9 @@ class ConvTranspose(Operator):
         fills = (("bias", 0.0),) if self.bias else ()
         return ModuleCall(f"torch.nn.ConvTranspose{len(spatial)}d", tuple(arguments), init="conv", fills=fills)
 
-    def label(self) -> str:
-        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
+    def label(self, rank: int = 2) -> str:
         shown = show_shape(self.stride) if isinstance(self.stride, tuple) else self.stride
-        return f"{'×'.join(map(str, kernel))} transposed conv, {self.out}, ×{shown}"
+        return f"{show_window(self.kernel, rank)} transposed conv, {self.out}, ×{shown}"
 
 
 class Linear(Operator):
@@ -222,7 +229,7 @@ class Linear(Operator):
         arguments = (("in_features", inputs[0][0]), ("out_features", self.out))
         return ModuleCall("torch.nn.Linear", arguments if self.bias else (*arguments, ("bias", False)), init="linear")
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         return f"fc {self.out}"
 
 

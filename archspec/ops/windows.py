@@ -52,6 +52,11 @@ def same_padding(padding: Any, kernel: Shape, dilation: Shape, rank: int) -> Sha
     return per_dimension(padding, rank, "padding")
 
 
+def show_window(kernel: int | Shape, rank: int) -> str:
+    """A window for readers: 3 over signals, 3×3 over images, and over video too where all its sizes agree."""
+    return "×".join(map(str, kernel if isinstance(kernel, tuple) else (kernel,) * min(rank, 2)))
+
+
 def unpadded(padding: Any, kernel: int | Sequence[int], dilation: int | Sequence[int] = 1) -> bool:
     """Whether a window has no padding in any dimension, however many there are."""
     if padding is not None:

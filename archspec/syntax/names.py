@@ -29,6 +29,7 @@ _IN_WEIGHTS = "the `weights` of an addition know it"
 SCOPE_NAMES = {
     "stage": _IN_STAGES, "stages": _IN_STAGES, "count": _IN_BLOCKS, "index": _IN_BLOCKS, "first": _IN_BLOCKS,
     "last": _IN_BLOCKS, "stride": _IN_BLOCKS, "downsampled": _IN_BLOCKS, "channels": "paths know it",
+    "here": "paths know it", "number": _IN_BLOCKS, "total": _IN_BLOCKS,
     "out": _IN_SHORTCUTS, "changed": _IN_SHORTCUTS,
     "operand": _IN_WEIGHTS, "operands": _IN_WEIGHTS,
 }  # fmt: skip

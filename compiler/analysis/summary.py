@@ -98,7 +98,7 @@ class Summary(Fact):
 def operator_table(graph: Graph) -> Table:
     """One row per operator."""
     rows = tuple(
-        (node.name, node.op.label(), show_shape(node.shape), f"{node.params:,}" if node.params else "",
+        (node.name, node.label, show_shape(node.shape), f"{node.params:,}" if node.params else "",
          count(node.macs) if node.macs else "")
         for node in graph
     )  # fmt: skip
@@ -151,10 +151,10 @@ def _layer(node: Node) -> str | None:
     """A layer as tables print it; None for those they leave out (normalisation, activation, joins)."""
     match node.op:
         case Conv():
-            return node.op.label() + (f", {node.op.groups} groups" if node.op.groups > 1 else "")
+            return node.label + (f", {node.op.groups} groups" if node.op.groups > 1 else "")
         case Linear() | GlobalAvgPool() | WindowPool():
-            return node.op.label()
-    return node.op.label() if node.op.role in ("weight", "pool", "regularizer") else None
+            return node.label
+    return node.label if node.op.role in ("weight", "pool", "regularizer") else None
 
 
 def _bracketed(graph: Graph, blocks: Sequence[Sequence[Node]]) -> list[str]:
@@ -171,7 +171,7 @@ def _bracketed(graph: Graph, blocks: Sequence[Sequence[Node]]) -> list[str]:
 
 def _short(node: Node) -> str:
     if not isinstance(node.op, Conv):
-        return node.op.label()
+        return node.label
     kernel = node.op.kernel if isinstance(node.op.kernel, tuple) else (node.op.kernel,) * (len(node.shape) - 1)
     groups = f", {node.op.groups} groups" if node.op.groups > 1 else ""
     return f"{'×'.join(map(str, kernel))}, {node.op.out}{groups}"

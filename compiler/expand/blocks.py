@@ -8,8 +8,9 @@ from typing import Any
 
 from archspec.compiler.expand.builder import Builder, Signal, quotient, strided
 from archspec.compiler.expand.drop_path import lost
-from archspec.compiler.expand.paths import Paths, copied, scope_at
-from archspec.compiler.expand.wires import Strand
+from archspec.compiler.expand.paths import Paths, scope_at
+from archspec.compiler.expand.splice import copied
+from archspec.compiler.expand.wires import Strand, absent, left
 from archspec.language.items import Operation, Path, Use
 from archspec.language.schema import Block
 from archspec.ops import Add, Operator, Scale, ShapeError
@@ -175,15 +176,25 @@ def _graph_form(place: Place, start: Signal, paths: Paths, builder: Builder, joi
         return None
     scope = _graph_scope(place, start, builder)
     signals: dict[str, Signal] = {"input": start}
-    for strand in ordered:
+    try:
+        gone = absent(ordered, lambda when: builder.evaluate(when, scope, address, condition=True), place.outputs)
+    except Poisoned:
+        return None
+    for written in ordered:
+        if written.name in gone:
+            continue
+        strand = left(written, gone, builder.problems, address)
+        if strand is None:
+            return None
         sources = [signals[name] for name in strand.inputs]
         local = scope_at(scope, sources[0])
         hint = widening(*(wires[name].ops for name in strand.inputs if name in wires))
         if strand.name == "output":
             return _output(place, strand, sources, local, paths, builder, joiner, hint)
         signal = paths.run(
-            strand.ops, sources, f"{address}.{strand.name}", local, where=address, labels=strand.inputs, hint=hint
-        )
+            strand.ops, sources, f"{address}.{strand.name}", local, where=address, labels=strand.inputs, hint=hint,
+            passes=strand.passes,
+        )  # fmt: skip
         if strand.name == "branch" and place.drop_path is not None:
             signal = builder.add(gate_of(address), place.drop_path, [signal], place.span)
         signals[strand.name] = signal
@@ -212,12 +223,13 @@ def _output(
     if joiner is not None and len(sources) > 1:
         try:
             # What `use` and `when` make of the path decides, not how it is written.
-            steps = paths.active(strand.ops, scope, place.address)
+            steps = paths.active(strand.ops, sources[0], scope, place.address)
         except Poisoned:
             return None
-        if steps and steps[0][0].operation.operator is Add:
+        first = steps[0][0].item if steps else None
+        if isinstance(first, Operation) and first.operator is Add:
             step, local = steps[0]
-            closing = Closing(step.operation, local, step.name)
+            closing = Closing(first, local, step.name)
         if closing is not None and len(steps) > 1:
             builder.problems.add(
                 "a shortcut from outside joins this block, and operators follow its addition", closing.operation.span,
@@ -228,6 +240,7 @@ def _output(
         operands = list(zip(strand.inputs, sources, strict=True))
         return _close(place, operands, builder, joiner, hint, closing)
     signal = paths.run(
-        strand.ops, sources, place.address, scope, where=place.address, labels=strand.inputs, hint=hint
+        strand.ops, sources, place.address, scope, where=place.address, labels=strand.inputs, hint=hint,
+        passes=strand.passes,
     )  # fmt: skip
     return _close(place, [("output", signal)], builder, joiner, hint)

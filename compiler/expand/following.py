@@ -56,7 +56,7 @@ def expand_following(
         return None, {}
     signals: dict[str, Signal] = {"input": builder.nodes.get("input")}
     signals |= {name: builder.nodes[node] for name, node in outside.items()}
-    run_wires(ordered, signals, spec.params, paths)
+    run_wires(ordered, signals, spec.params, paths, builder, given)
     found = {name: signals.get(f"heads.{name}") for name in document.heads}
     heads = {name: signal.name for name, signal in found.items() if signal is not None}
     ends = "output" in signals or document.head.items or not heads

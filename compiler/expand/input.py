@@ -21,10 +21,11 @@ def input_node(spec: Spec, builder: Builder) -> Signal:
         size = builder.evaluate(section.size, spec.params, "input")
     except Poisoned:
         return None
-    if not isinstance(size, list) or not 2 <= len(size) <= 3:
+    if not isinstance(size, list) or not 1 <= len(size) <= 3:
         place = builder.origins.place(section.size)
-        hint = "as in [224, 224] or [16, 112, 112]"
-        builder.problems.add("input: size is two numbers for images, three for video", place, hint=hint)
+        hint = "as in [5000], [224, 224] or [16, 112, 112]"
+        message = "input: size is a list of one number for signals, two for images, three for video"
+        builder.problems.add(message, place, hint=hint)
         return None
     sample = []
     fields: list[tuple[str, Expr, int | None, Any]] = [("channels", section.channels, None, channels)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from archspec.compiler.expand.arguments import reached
 from archspec.compiler.expand.blocks import is_none
-from archspec.compiler.expand.references import used
 from archspec.language.merge import value_at
 from archspec.language.reading import names_read
 from archspec.language.resolve import Resolved
@@ -67,7 +67,7 @@ def _block(spec: Resolved, name: str, block: Block) -> Iterator[Problem]:
 def _asked(spec: Resolved, block: Block) -> set[str]:
     """The names that the wires of a block read, in the paths they use too."""
     paths = [wire.ops for wire in (block.graph or {}).values()]
-    return names_read(paths, used(paths, spec.document.paths))
+    return names_read(paths, *reached(paths, spec.document))
 
 
 def _skip(spec: Resolved, number: int, skip: Skip) -> Iterator[Problem]:

@@ -9,8 +9,9 @@ from archspec.language.schema import Document
 from archspec.syntax.errors import Span
 from archspec.syntax.expressions import Expr, Term
 
-Loops: TypeAlias = Sequence[tuple[str, Expr | None, int]]
-"""What loops bind where an expression stands: a name, the list it goes over (None of a position), its entry there."""
+Loops: TypeAlias = Sequence[tuple[str, Expr | None, int | None]]
+"""What loops and arguments bind where an expression stands: a name, the list it goes over and its entry there; of an
+argument, its expression and no entry; None of what nobody writes, as a position."""
 _Given: TypeAlias = tuple[Expr, int | None] | None
 _DEEPEST = 100
 """Names that stand for names, followed."""
@@ -21,6 +22,8 @@ class Origins:
 
     def __init__(self, document: Document | None = None) -> None:
         self.stage = 0
+        self.around: Loops = ()
+        """What is bound round the path that is looked at: a block within a path has arguments."""
         self._params: Mapping[str, Expr] = document.params if document else {}
         stages = document.stages if document else None
         self._columns: dict[str, Expr] = {**((stages and stages.__pydantic_extra__) or {})}
@@ -37,7 +40,7 @@ class Origins:
         return self._followed(Term("name", name, (), None), None, None, loops)
 
     def _followed(self, term: Term, span: Span | None, entry: int | None, loops: Loops) -> Span | None:
-        left = list(loops)
+        left = [*self.around, *loops]
         for _ in range(_DEEPEST):
             if entry is not None and term.kind == "list" and -len(term.parts) <= entry < len(term.parts):
                 term, entry = term.parts[entry], None
@@ -50,7 +53,7 @@ class Origins:
             term, span = written.root, written.span or span
         return span
 
-    def _given(self, name: str, left: list[tuple[str, Expr | None, int]], entry: int | None) -> _Given:
+    def _given(self, name: str, left: list[tuple[str, Expr | None, int | None]], entry: int | None) -> _Given:
         """The expression that a name stands for, and which of its entries. Inner loops hide outer ones and all else."""
         while left:
             variable, of, position = left.pop()

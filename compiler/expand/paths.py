@@ -1,43 +1,23 @@
-"""Paths: named ones spliced in, loops unrolled, repeats numbered, operators placed one after another."""
+"""Paths run: operators and inner blocks placed one after another, where their conditions hold."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeAlias
 
-from archspec.compiler.expand.builder import TOO_LARGE, Builder, Signal
+from archspec.compiler.expand.builder import TOO_LARGE, Builder, Signal, strided
+from archspec.compiler.expand.origins import Loops
+from archspec.compiler.expand.splice import Frame, Splicer, Step, copied
 from archspec.compiler.expand.wires import Strand, strands
 from archspec.language.fields import place_of
-from archspec.language.items import Each, Operation, Path, Use
+from archspec.language.items import Inner, Operation, Path
 from archspec.language.schema import Wire
+from archspec.ops.ranges import sizes
 from archspec.syntax import limits
-from archspec.syntax.errors import Problem, Span, SpecError
-from archspec.syntax.expressions import UNKNOWN, Expr, Poisoned, Scope
-from archspec.syntax.values import show
-from archspec.syntax.work import spend
+from archspec.syntax.expressions import UNKNOWN, Poisoned, Scope
 
-UNROLLED = "the paths unroll to absurdly many operators"
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """A name that a loop gives a value, the entry of `of` at `position`; its own position is an entry of nothing."""
-
-    name: str
-    value: Any
-    of: Expr | None
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One operator of a spliced path: its numbered name, the conditions it stands under, names loops give it."""
-
-    name: str
-    operation: Operation
-    conditions: tuple[Expr, ...]
-    bindings: tuple[Binding, ...]
+RunBlock: TypeAlias = "Callable[[Inner, Signal, str, Scope, Loops, Paths, Builder], Signal]"
+"""The signal after an inner block, given what reaches it, its address, and the names it sees."""
 
 
 def scope_at(scope: Mapping[str, Any], signal: Signal) -> dict[str, Any]:
@@ -46,20 +26,13 @@ def scope_at(scope: Mapping[str, Any], signal: Signal) -> dict[str, Any]:
     return {**scope, "channels": UNKNOWN if signal is None else signal.shape[0]}
 
 
-def copied(scope: Mapping[str, Any]) -> None:
-    """Spends what copying a scope costs: its names are the author's, and every block has a copy."""
-    spend(len(scope) // 2, "the params are too many for so many blocks")
-
-
 class Paths:
-    """Splices and runs paths over the named paths of one spec."""
+    """Runs paths over the named paths of one spec. `inner` runs the blocks in them."""
 
-    def __init__(self, named: Mapping[str, Path], builder: Builder) -> None:
-        self._named, self._builder = named, builder
-        self._steps: dict[int, tuple[Path, list[Step]]] = {}
+    def __init__(self, named: Mapping[str, Path], builder: Builder, inner: RunBlock) -> None:
+        self._builder, self._inner = builder, inner
+        self._splicer = Splicer(named, builder)
         self._strands: dict[tuple[int, frozenset[str]], tuple[Mapping[str, Wire], list[Strand]]] = {}
-        self._limit = 0
-        self._spliced: Span | None = None  # the path being spliced, for messages
 
     def strands(self, wires: Mapping[str, Wire], outputs: Collection[str] = ()) -> list[Strand]:
         """The wires of a block in order, found once for all blocks of its kind of which the same `outputs` are read."""
@@ -71,38 +44,46 @@ class Paths:
 
     def run(
         self, path: Path, start: Sequence[Signal], prefix: str, scope: Mapping[str, Any], *,
-        where: str, labels: Sequence[str] = (), hint: str | None = None, alone: bool = False,
+        where: str, labels: Sequence[str] = (), hint: str | None = None, alone: bool = False, passes: bool = False,
     ) -> Signal:  # fmt: skip
         """The signal after a path; several to start from need a join as the first operator.
 
         `prefix` begins the names of its nodes if not empty, or with `alone` is the name of its only one; `where` is
-        the address problems tell.
+        the address problems tell. With `passes`, the path's first join has lost all operands but one, and passes it on.
         """
         self._builder.work.spend(20, TOO_LARGE, path.span)
         inputs, signal = list(start), start[0]
         joined = len(inputs) == 1
         try:
-            steps = self.active(path, scope, where)
+            spliced = self._splicer.spliced(path, scope, where)
+            parts = _Parts(scope, self._builder, where, spliced.reads_here)
+            for step in spliced.steps:
+                local = parts.enter(step.frame, signal)
+                if local is None:
+                    continue
+                item = step.item
+                name = prefix if alone else f"{prefix}.{step.name}" if prefix else step.name
+                joins = isinstance(item, Operation) and item.operator.joins
+                if passes and joins:
+                    passes = False
+                    continue
+                if joined == joins:
+                    self._misplaced(item, joined, path, scope, where)
+                    return None
+                if len(name) > limits.MAX_ADDRESS:
+                    message = f"the address {name[:60]}... is longer than {limits.MAX_ADDRESS} characters"
+                    self._builder.problems.add(message, item.span, hint="give blocks within blocks short names")
+                    return None
+                loops = step.frame.bindings() if step.frame else ()
+                if isinstance(item, Inner):
+                    signal = self._inner(item, signal, name, local, loops, self, self._builder)
+                else:
+                    op = self._builder.operator(item, local, where, loops, len(inputs))
+                    told = labels if not joined else ()
+                    signal = None if op is None else self._builder.add(name, op, inputs, item.span, told, None, hint)
+                inputs, joined = [signal], True
         except Poisoned:
             return None
-        for step, local in steps:
-            operation = step.operation
-            loops = [(each.name, each.of, each.position) for each in step.bindings]
-            op = self._builder.operator(operation, local, where, loops, len(inputs))
-            if operation.operator.joins == joined:
-                why = "needs several inputs, and has one" if joined else "has several inputs"
-                advice = "give its wire `from: [a, b]`" if joined else "join them first: add, multiply or concat"
-                off = None if joined else self._switched_off(path, scope, where)
-                if off is not None:
-                    why, advice = f"{why}: `when` switches {off.operator.key} off", "join them under every condition"
-                self._builder.problems.add(f"{operation.operator.key} {why}", operation.span, hint=advice, where=where)
-                return None
-            name = prefix if alone else f"{prefix}.{step.name}" if prefix else step.name
-            if op is None:
-                signal = None
-            else:
-                signal = self._builder.add(name, op, inputs, operation.span, labels if not joined else (), None, hint)
-            inputs, joined = [signal], True
         if not joined:
             off = self._switched_off(path, scope, where)
             span = off.span if off else path.span or place_of(next(iter(labels), None))
@@ -112,96 +93,90 @@ class Paths:
             return None
         return signal
 
-    def _switched_off(self, path: Path, scope: Mapping[str, Any], where: str) -> Operation | None:
+    def _misplaced(self, item: Operation | Inner, joined: bool, path: Path, scope: Scope, where: str) -> None:
+        """Tells of a join that has nothing to join, and of what stands where a join has to."""
+        what = item.operator.key if isinstance(item, Operation) else f"the block '{item.block}'"
+        why = "needs several inputs, and has one" if joined else "has several inputs"
+        advice = "give its wire `from: [a, b]`" if joined else "join them first: add, multiply or concat"
+        off = None if joined else self._switched_off(path, scope, where)
+        if off is not None:
+            why, advice = f"{why}: `when` switches {off.operator.key} off", "join them under every condition"
+        self._builder.problems.add(f"{what} {why}", item.span, hint=advice, where=where)
+
+    def _switched_off(self, path: Path, scope: Scope, where: str) -> Operation | None:
         """The first join of a path, of one whose joins are all switched off."""
-        return next((step.operation for step in self.steps(path, scope, where) if step.operation.operator.joins), None)
+        items = [step.item for step in self._splicer.spliced(path, scope, where).steps]
+        return next((item for item in items if isinstance(item, Operation) and item.operator.joins), None)
 
-    def active(self, path: Path, scope: Mapping[str, Any], where: str) -> list[tuple[Step, Mapping[str, Any]]]:
-        """The operators of a path that are switched on, each with its scope. Raises `Poisoned`, having told why."""
-        found: list[tuple[Step, Mapping[str, Any]]] = []
-        for step in self.steps(path, scope, where):
-            local = self._bound(scope, step.bindings) if step.bindings else scope
-            if all(self._builder.evaluate(when, local, where, condition=True) for when in step.conditions):
-                found.append((step, local))
-        return found
+    def active(self, path: Path, start: Signal, scope: Mapping[str, Any], where: str) -> list[tuple[Step, Scope]]:
+        """The items of a path that are switched on where `start` reaches all of them, each with its scope. Raises
+        `Poisoned`, having told why."""
+        spliced = self._splicer.spliced(path, scope, where)
+        parts = _Parts(scope, self._builder, where, spliced.reads_here)
+        found = [(step, parts.enter(step.frame, start)) for step in spliced.steps]
+        return [(step, local) for step, local in found if local is not None]
 
-    def _bound(self, scope: Mapping[str, Any], bindings: tuple[Binding, ...]) -> dict[str, Any]:
-        copied(scope)
-        return {**scope, **{each.name: each.value for each in bindings}}
 
-    def steps(self, path: Path, scope: Scope, where: str) -> list[Step]:
-        """The operators of a path in the order written, switched-off ones included, repeats numbered from 1.
+class _Parts:
+    """The scopes of the parts of one path, each found when the signal first reaches it."""
 
-        Raises `SpecError` where splicing leads to absurdly many.
+    def __init__(self, scope: Scope, builder: Builder, where: str, reads_here: bool) -> None:
+        self._builder, self._where, self._here = builder, where, reads_here
+        self._scope: dict[str, Any] | Scope = scope
+        if reads_here:
+            copied(scope)
+            self._scope = {**scope}
+        self._entered: dict[int, Scope | None] = {}
+
+    def enter(self, frame: Frame | None, signal: Signal) -> Scope | None:
+        """The scope of a part for an item that `signal` reaches; None where a condition switches it off.
+
+        Raises `Poisoned`, having told why, where a condition or an argument has no value.
         """
-        known = self._steps.get(id(path))
-        if known is not None:
-            return known[1]
-        found: list[tuple[Operation, tuple[Expr, ...], tuple[Binding, ...]]] = []
-        self._spliced = path.span
-        self._limit = limits.MAX_OPERATORS
-        loops = self._splice(path, scope, (), (), found, where, 0)
-        totals: dict[str, int] = {}
-        for operation, _, _ in found:
-            totals[operation.name] = totals.get(operation.name, 0) + 1
-        counts: dict[str, int] = {}
-        steps = []
-        for operation, conditions, bindings in found:
-            counts[operation.name] = number = counts.get(operation.name, 0) + 1
-            name = operation.name if totals[operation.name] == 1 else f"{operation.name}{number}"
-            steps.append(Step(name, operation, conditions, bindings))
-        if not loops:
-            self._steps[id(path)] = (path, steps)
-        return steps
+        scope: Scope | None = self._scope
+        if frame is not None:
+            for part in frame.outermost_first():
+                if id(part) not in self._entered:
+                    self._entered[id(part)] = self._opened(part, self._placed(scope, signal))
+                scope = self._entered[id(part)]
+                if scope is None:
+                    return None
+        return self._placed(scope, signal)
 
-    def _splice(
-        self, path: Path, scope: Scope, conditions: tuple[Expr, ...], bindings: tuple[Binding, ...],
-        found: list[Any], where: str, depth: int,
-    ) -> bool:  # fmt: skip
-        """Appends the operators of a path to `found`; tells whether a loop, whose length a scope decides, was met."""
-        if depth > limits.MAX_PATH_DEPTH:
-            _absurd(f"`use` and `each` nest more than {limits.MAX_PATH_DEPTH} deep", path.span, where)
-        loops = False
-        for item in path.items:
-            self._unroll(1, where)
-            here = (*conditions, item.when) if item.when else conditions
-            if isinstance(item, Operation):
-                found.append((item, here, bindings))
-            elif isinstance(item, Use):
-                if item.path not in self._named:  # told by check_references
-                    raise Poisoned
-                loops |= self._splice(self._named[item.path], scope, here, bindings, found, where, depth + 1)
-            else:
-                loops = True
-                for inner in self._rounds(item, self._bound(scope, bindings), here, where):
-                    self._splice(item.do, scope, here, (*bindings, *inner), found, where, depth + 1)
-        return loops
+    def _placed(self, scope: Scope | None, signal: Signal) -> Scope:
+        assert scope is not None
+        if self._here:
+            assert isinstance(scope, dict)
+            scope["here"] = UNKNOWN if signal is None else signal.shape[0]
+        return scope
 
-    def _unroll(self, items: int, where: str) -> None:
-        """Counts items of the path being spliced: it may have as many as a network may have operators."""
-        self._builder.work.spend(40 * items, UNROLLED, self._spliced)
-        self._limit -= items
-        if self._limit < 0:
-            _absurd(UNROLLED, self._spliced, where)
+    def _opened(self, part: Frame, scope: Scope) -> Scope | None:
+        """The scope within a part, from the one round it."""
+        if part.when and not self._builder.evaluate(part.when, scope, self._where, condition=True):
+            return None
+        if not part.bound and not part.given:
+            return scope
+        copied(scope)
+        inner = {**scope, **dict(part.bound)}
+        if part.given:
+            inner["channels"] = scope["here"]
+            inner |= self._given(part, inner)
+        return inner
 
-    def _rounds(self, item: Each, scope: Scope, conditions: Sequence[Expr], where: str) -> list[tuple[Binding, ...]]:
-        """What a loop binds in each round."""
-        try:
-            entries = self._builder.evaluate(item.of, scope, where)
-        except Poisoned:
-            return []
-        if not isinstance(entries, list):
-            hint = f"as in `of: [3, 3]`; here it is {show(entries)}"
-            self._builder.tell(item.of, "each goes over a list", item.of.span, where, hint)
-            return []
-        self._unroll(len(entries), where)
-        rounds: list[tuple[Binding, ...]] = []
-        for position, entry in enumerate(entries):
-            named = Binding(item.variable, entry, item.of, position)
-            counted = Binding(item.position, position, None, position) if item.position else None
-            rounds.append((named, counted) if counted else (named,))
-        return rounds
-
-
-def _absurd(message: str, span: Span | None, where: str) -> None:
-    raise SpecError([Problem(message, span, where=where)])
+    def _given(self, part: Frame, scope: Scope) -> dict[str, Any]:
+        """A part's arguments, and what follows from a stride and from channels to reach."""
+        values = {name: self._builder.evaluate(expr, scope, self._where) for name, expr in part.given.items()}
+        if "stride" in values:
+            expr = part.given["stride"]
+            try:
+                values["stride"] = sizes(values["stride"])
+            except ValueError as error:
+                self._builder.tell(expr, f"stride {error}", expr.span, self._where)
+                raise Poisoned from None
+            values["downsampled"] = strided(values["stride"])
+        out = values.get("out", scope.get("out"))
+        if values.keys() & {"stride", "out"} and out is not None:
+            downsampled = values.get("downsampled", scope.get("downsampled", False))
+            channels = scope["channels"]
+            values["changed"] = UNKNOWN if UNKNOWN in (out, channels) else out != channels or downsampled
+        return values

@@ -5,36 +5,39 @@ It looks at every definition, used or not, so that one run tells of all such sli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from graphlib import CycleError, TopologicalSorter
 
+from archspec.compiler.expand.arguments import check_arguments, items, ordered, own_expressions, reached
 from archspec.language.fields import place_of
-from archspec.language.items import Each, Item, Operation, Path, Use
+from archspec.language.items import Each, Inner, Operation, Path, Use
 from archspec.language.reading import expressions
 from archspec.language.resolve import Resolved, gone
 from archspec.language.schema import Block, Document, Positions, Wire
 from archspec.language.vocabulary import NO_ADDITION
 from archspec.ops import BY_KEY
-from archspec.syntax.errors import Problems, Span, chain, suggest
+from archspec.syntax.errors import Problems, Span, suggest
 from archspec.syntax.expressions import Expr, suggest_name, unknown
 from archspec.syntax.names import NAMES_IN_WEIGHTS, SCOPE_NAMES
 
 
 def check_references(spec: Resolved, problems: Problems) -> bool:
-    """Adds a problem for every unknown path, block and name, and for paths that use themselves.
+    """Adds a problem for every unknown path, block and name, for arguments that nothing reads, and for paths and blocks
+    that use themselves.
 
-    False if a path uses itself, so that the spec cannot be expanded even in part.
+    False if one uses itself, so that the spec cannot be expanded even in part.
     """
     document, removed = spec.document, spec.removed
     columns = {"repeat", "stride"} | set((document.stages and document.stages.__pydantic_extra__) or {})
     paths = list(_paths(document))
-    loops = {name for path, _ in paths for name in _loop_variables(path)}
-    known = set(document.params) | columns | SCOPE_NAMES.keys() - NAMES_IN_WEIGHTS | loops
+    bound = {name for path, _ in paths for name in _bound_names(path)}
+    known = set(document.params) | columns | SCOPE_NAMES.keys() - NAMES_IN_WEIGHTS | bound
     for path, is_shortcut in paths:
-        _check_path(path, document.paths, known, removed, is_shortcut, problems)
-    for name, block in document.blocks.items() if document.stages else ():
+        _check_path(path, document, known, removed, is_shortcut, problems)
+    wires = [*(document.graph or {}).values(), *document.heads.values()]
+    for name, block in _blocks(document).items():
         _check_form(name, block, document, problems)
+        wires += (block.graph or {}).values()
         for expr in (block.shared, block.out):
             if expr is not None:
                 _check_names(expr, known, removed, problems)
@@ -43,6 +46,9 @@ def check_references(spec: Resolved, problems: Problems) -> bool:
     for skip in document.skips:
         if skip.weights is not None:
             _check_operation(skip.weights, known, removed, problems)
+    for wire in wires:
+        if wire.when is not None:
+            _check_names(wire.when, known, removed, problems)
     about = set(document.params) | columns | {"stage", "stages"}
     for expr in _columns(document):
         _check_names(expr, about | (expr.names & SCOPE_NAMES.keys()), removed, problems)
@@ -51,7 +57,11 @@ def check_references(spec: Resolved, problems: Problems) -> bool:
     if "none" in document.paths:
         span = document.paths["none"].span
         problems.add("a path cannot be called 'none': as a shortcut the word means no addition", span, hint="rename it")
-    return _check_circles(document.paths, problems)
+    order = ordered(document, problems)
+    if order is None:
+        return False
+    check_arguments(document, order, [path for path, _ in paths], problems)
+    return True
 
 
 def _columns(document: Document) -> list[Expr]:
@@ -64,14 +74,22 @@ def _paths(document: Document) -> Iterator[tuple[Path, bool]]:
     given = list(_unnamed(document))
     yield from given
     # Without stages there are no columns, which paths may name that are inherited and not used.
-    named = document.paths if document.stages else used((path for path, _ in given), document.paths)
+    named = document.paths if document.stages else reached((path for path, _ in given), document)[0]
     yield from ((path, False) for path in named.values())
+
+
+def _blocks(document: Document) -> Mapping[str, Block]:
+    """The blocks of a spec; without stages, whose columns they may name, those that stand in paths."""
+    if document.stages:
+        return document.blocks
+    wired = [*_wire_paths(document.graph), *_wire_paths(document.heads)]
+    return reached([document.stem, document.head, *wired], document)[1]
 
 
 def _unnamed(document: Document) -> Iterator[tuple[Path, bool]]:
     """Every path that stands where it is used."""
     found: list[Path | None] = [document.stem, document.head]
-    for block in document.blocks.values() if document.stages else ():  # without, columns are unknown and blocks unused
+    for block in _blocks(document).values():
         yield block.shortcut, True
         found += [block.pre, block.branch, block.after, *_wire_paths(block.graph)]
     found += document.stages.enter if document.stages else ()
@@ -81,53 +99,47 @@ def _unnamed(document: Document) -> Iterator[tuple[Path, bool]]:
     yield from ((path, False) for path in found if path is not None)
 
 
-def used(paths: Iterable[Path], named: Mapping[str, Path]) -> dict[str, Path]:
-    """The named paths that paths use, and those that these use in turn."""
-    queue, found = list(paths), dict[str, Path]()
-    while queue:
-        for item in _items(queue.pop()):
-            if isinstance(item, Use) and item.path in named and item.path not in found:
-                found[item.path] = named[item.path]
-                queue.append(named[item.path])
-    return found
-
-
 def _wire_paths(wires: Mapping[str, Wire] | None) -> list[Path]:
     """The paths of wires; a bare word is one, except as `output`, where it names a wire."""
     return [wire.ops for name, wire in (wires or {}).items() if name != "output" or wire.bare is None]
 
 
-def _items(path: Path) -> Iterator[Item]:
-    """The items of a path and of its loops."""
-    queue = [path]
-    while queue:
-        for item in queue.pop().items:
-            yield item
-            if isinstance(item, Each):
-                queue.append(item.do)
-
-
-def _loop_variables(path: Path) -> Iterator[str]:
-    for item in _items(path):
+def _bound_names(path: Path) -> Iterator[str]:
+    """The names that loops and arguments give within a path."""
+    for item in items(path):
         if isinstance(item, Each):
             yield item.variable
             if item.position:
                 yield item.position
+        elif isinstance(item, Use | Inner):
+            yield from item.given
 
 
 def _check_path(
-    path: Path, named: Mapping[str, Path], known: set[str], removed: Mapping[str, Span | None], none: bool,
-    problems: Problems,
-) -> None:  # fmt: skip
-    for item in _items(path):
-        if item.when:
-            _check_names(item.when, known, removed, problems)
+    path: Path, document: Document, known: set[str], removed: Mapping[str, Span | None], none: bool, problems: Problems
+) -> None:
+    named = document.paths
+    for item in items(path):
         if isinstance(item, Operation):
             _check_operation(item, known, removed, problems)
-        elif isinstance(item, Each):
-            _check_names(item.of, known, removed, problems)
-        elif item.path not in named and not (none and item.path == "none" and len(path.items) == 1):
-            problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=_path_hint(item.path, named, none))
+            found = [item.when] if item.when else []
+        else:
+            found = list(own_expressions(item))
+        for expr in found:
+            _check_names(expr, known, removed, problems)
+        if isinstance(item, Inner) and item.block not in document.blocks:
+            hint = suggest(item.block, document.blocks)
+            if item.block in named:
+                hint = f"for a named path write `use: {item.block[:60]}`"
+            problems.add(f"there is no block '{item.block[:60]}'", item.span, hint=hint)
+        elif (
+            isinstance(item, Use) and item.path not in named
+            and not (none and item.path == "none" and len(path.items) == 1)
+        ):  # fmt: skip
+            hint = _path_hint(item.path, named, none)
+            if item.path in document.blocks:
+                hint = f"a block stands in a path as `block: {item.path[:60]}`"
+            problems.add(f"there is no path '{item.path[:60]}'", item.span, hint=hint)
 
 
 def _check_operation(
@@ -178,22 +190,9 @@ def _check_form(name: str, block: Block, document: Document, problems: Problems)
 
 
 def _check_positions(positions: Positions, document: Document, problems: Problems) -> None:
-    for field in ("start", "middle", "end", "only"):
-        name = getattr(positions, field)
+    if positions.cycle and positions.middle:
+        problems.add("a stage has `middle` or `cycle`, not both", positions.span, hint="null removes one inherited")
+    for name in (positions.start, positions.middle, *positions.cycle, positions.end, positions.only):
         if name is not None and name not in document.blocks:
             place = place_of(name) or positions.span
             problems.add(f"there is no block '{name[:60]}'", place, hint=suggest(name, document.blocks))
-
-
-def _check_circles(named: Mapping[str, Path], problems: Problems) -> bool:
-    graph = {
-        name: [item.path for item in _items(path) if isinstance(item, Use) and item.path in named]
-        for name, path in named.items()
-    }  # fmt: skip
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        circle = list(reversed(error.args[1]))
-        problems.add(f"the path '{circle[0]}' uses itself: {chain(circle)}", named[circle[0]].span)
-        return False
-    return True

@@ -7,6 +7,7 @@ from archspec.compiler.expand.dilation import dilate
 from archspec.compiler.expand.drop_path import check_drops
 from archspec.compiler.expand.flat import expand_flat
 from archspec.compiler.expand.following import expand_following
+from archspec.compiler.expand.inner import InnerBlocks
 from archspec.compiler.expand.input import input_node
 from archspec.compiler.expand.memo import Memo
 from archspec.compiler.expand.options import check_options, idle_levels
@@ -46,7 +47,7 @@ def _expanded(spec: Spec, memo: Memo | None, builder: Builder) -> Graph:
     heads: dict[str, str] = {}
     follows = document.until is None and document.stages is not None and bool(document.graph or document.heads)
     start = input_node(spec, builder)
-    paths = Paths(document.paths, builder)
+    paths = Paths(document.paths, builder, InnerBlocks(document.blocks))
     try:
         if document.graph is not None and document.stages is None:
             kinds, notes, passed = {}, [], {}

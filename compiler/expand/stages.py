@@ -10,9 +10,10 @@ from archspec.compiler.expand.blocks import Place, expand_block, gate_of
 from archspec.compiler.expand.builder import TOO_LARGE, Builder, Signal, strided
 from archspec.compiler.expand.drop_path import drop_paths
 from archspec.compiler.expand.memo import Memo
-from archspec.compiler.expand.paths import Paths, copied, scope_at
+from archspec.compiler.expand.paths import Paths, scope_at
 from archspec.compiler.expand.shortcuts import Shortcuts, spans_of
 from archspec.compiler.expand.skips import STEM, skip_edges
+from archspec.compiler.expand.splice import copied
 from archspec.compiler.expand.table import Row, stage_table
 from archspec.language.items import Path
 from archspec.language.schema import Document
@@ -33,6 +34,8 @@ class Staged:
         self.notes: list[Problem] = []
         self.passed: dict[str, Signal] = {}
         """What stages without blocks pass on, and what has become of outputs that skips join, by their addresses."""
+        self.total = 0
+        """How many blocks there are, those too that `until` cuts off."""
         self.read = _read_inside(self.document)
 
     def expand(self, start: Signal) -> Signal:
@@ -40,6 +43,7 @@ class Staged:
         rows = self._rows(start)
         signal = self._path(self.document.stem, start, "stem")
         if rows is not None:
+            self.total = sum(row.count for row in rows)
             signal = self._stages(self._truncated(rows), signal)
         if self.document.until is not None:
             return signal
@@ -88,9 +92,9 @@ class Staged:
     def _stages(self, rows: Sequence[tuple[Row, int]], signal: Signal) -> Signal:
         addresses = [[f"stage{row.number}.{i}" for i in range(count)] for row, count in rows]
         shortcuts = self._shortcuts(rows, addresses)
-        blocks = [address for stage in addresses for address in stage]
-        drop = drop_paths(self.document.drop_path, blocks, self.spec.params, self.builder)
+        drop = drop_paths(self.document.drop_path, rows, self.total, self.spec.params, self.builder)
         shortcuts.signals[STEM] = signal
+        number = 0
         for row, count in rows:
             if not count:  # the stage is not there, and neither is what runs on entering it
                 self.passed[f"stage{row.number}"] = signal
@@ -98,7 +102,10 @@ class Staged:
             copied(self.spec.params)
             copied(row.columns)
             self.builder.origins.stage = row.number
-            scope = {**self.spec.params, **row.columns, "stage": row.number, "stages": row.stages, "count": row.count}
+            scope = {
+                **self.spec.params, **row.columns, "stage": row.number, "stages": row.stages, "count": row.count,
+                "total": self.total,
+            }  # fmt: skip
             place, before = f"stage{row.number}.enter", signal
             signal = self.paths.run(row.enter, [signal], place, scope_at(scope, signal), where=place)
             shortcuts.signals[place] = signal
@@ -107,6 +114,7 @@ class Staged:
                 if address in shortcuts.starts:
                     shortcuts.signals[f"input of {address}"] = signal
                 signal = shortcuts.gathered("input", address, signal)
+                scope["number"] = number + index
                 signal = self._block(row, index, scope, signal, shortcuts, drop.get(address))
                 shortcuts.own[address] = signal
                 joined = shortcuts.signals[address] = shortcuts.gathered("output", address, signal)
@@ -115,6 +123,7 @@ class Staged:
                 else:
                     self.passed.pop(f"stage{row.number}", None)
                 signal = joined
+            number += row.count
             self._check_stride(row, before, signal)
         if drop and not self.builder.problems and not any(gate_of(address) in self.builder.nodes for address in drop):
             self.builder.problems.add(

@@ -11,7 +11,7 @@ from typing import Any
 from archspec.compiler.expand.origins import Origins
 from archspec.language.items import Path
 from archspec.language.schema import Positions, Stages
-from archspec.ops.ranges import SIZES, whole
+from archspec.ops.ranges import sizes, whole
 from archspec.syntax import limits
 from archspec.syntax.errors import Problems, Span, chain
 from archspec.syntax.expressions import EVALUATED, UNKNOWN, EvaluationError, Expr, Poisoned
@@ -33,13 +33,14 @@ class Row:
     def block(self, index: int) -> str | None:
         """Name of the block at a position; None where the spec does not say."""
         positions = self.blocks
+        middle = positions.cycle[index % len(positions.cycle)] if positions.cycle else positions.middle
         if self.count == 1:
-            return positions.only or (None if positions.end else positions.start or positions.middle)
+            return positions.only or (None if positions.end else positions.start or middle)
         if index == 0 and positions.start:
             return positions.start
         if index == self.count - 1 and positions.end:
             return positions.end
-        return positions.middle
+        return middle
 
 
 def stage_table(
@@ -176,10 +177,7 @@ def _stride(value: Any, stage: str, span: Span | None, problems: Problems, rank:
     try:
         if isinstance(value, list) and rank is not None and len(value) != rank:
             raise ValueError(f"{show(value)} has {len(value)} sizes for {rank} spatial dimensions")
-        sizes = [SIZES.check(size) for size in (value if isinstance(value, list) else [value])]
-        if not sizes:
-            raise ValueError(f"must be {SIZES}, not {show(value)}")
+        return sizes(value)
     except ValueError as error:
         problems.add(f"the stride of {stage} {error}", span)
         return UNKNOWN
-    return sizes[0] if len(set(sizes)) == 1 else sizes

@@ -26,7 +26,7 @@ def check_columns(spec: Resolved, problems: Problems) -> None:
     if document.stages is None:
         return
     columns = document.stages.__pydantic_extra__ or {}
-    unread = columns.keys() - names_read(document.stages, document.blocks, document.paths)
+    unread = columns.keys() - names_read(document.stages, document.blocks, document.paths, document.drop_path)
     alone = not problems
     for name in columns:
         if name in unread:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from archspec.language.fields import place_of
@@ -12,6 +12,7 @@ from archspec.language.items import Path
 from archspec.language.schema import Wire
 from archspec.syntax import limits
 from archspec.syntax.errors import Problems, Span, chain, suggest_address
+from archspec.syntax.expressions import Expr
 from archspec.syntax.work import spend
 
 
@@ -23,6 +24,9 @@ class Strand:
     inputs: tuple[str, ...]
     ops: Path
     span: Span | None
+    when: Expr | None = None
+    passes: bool = False
+    """Whether all that it joins but one is not there, which it then passes on."""
 
 
 def strands(
@@ -45,6 +49,8 @@ def strands(
     spend(300 * len(found), "the wires are too many", next((strand.span for strand in found.values()), None))
     known = [*found, "input", *(address for address in outside if address.count(".") < 2)]
     for name, strand in found.items():
+        if name == "output" and strand.when is not None:
+            wrong.add("the wire 'output' is always there", strand.when.span, hint="switch off what it joins")
         if name not in read and not (outputs and any(prefix in outputs for prefix in _prefixes(name))):
             wrong.add(f"nothing reads the wire '{name}'", strand.span, hint="use it or remove it")
         for source in strand.inputs:
@@ -103,4 +109,40 @@ def _settled(name: str, wire: Wire) -> Strand:
     """`output: f` returns the wire f; any other wire written as a word is a named path from the input."""
     if name == "output" and wire.bare is not None:
         return Strand(name, (wire.bare,), Path((), wire.span), wire.span)
-    return Strand(name, wire.inputs, wire.ops, wire.span)
+    return Strand(name, wire.inputs, wire.ops, wire.span, wire.when)
+
+
+def absent(ordered: Sequence[Strand], holds: Callable[[Expr], bool], outputs: Collection[str] = ()) -> Collection[str]:
+    """The wires that are not there: those whose `when` does not hold, and those that only wires read that are not.
+
+    `outputs` are addresses that the network gives. `holds` may raise `Poisoned`.
+    """
+    gone = {strand.name for strand in ordered if strand.when and not holds(strand.when)}
+    if not gone:
+        return gone
+    readers: dict[str, list[str]] = {}
+    for strand in ordered:
+        for source in strand.inputs:
+            readers.setdefault(source, []).append(strand.name)
+    given = {prefix for address in outputs for prefix in _prefixes(address)}
+    for strand in reversed(ordered):
+        readings = readers.get(strand.name)
+        if readings and strand.name not in given and gone.issuperset(readings):
+            gone.add(strand.name)
+    return gone
+
+
+def left(strand: Strand, gone: Collection[str], problems: Problems, where: str) -> Strand | None:
+    """A wire that reads what is there of all that it reads; None, having told so, where nothing is."""
+    if not gone:
+        return strand
+    found = tuple(name for name in strand.inputs if name not in gone)
+    if not found:
+        one = len(strand.inputs) == 1
+        what = (
+            f"reads '{strand.inputs[0]}', which `when` switches off" if one else "reads only what `when` switches off"
+        )
+        hint = "give it the same `when`, or join something that stays"
+        problems.add(f"the wire '{strand.name}' {what}", strand.span, hint=hint, where=where)
+        return None
+    return replace(strand, inputs=found, passes=len(found) == 1 < len(strand.inputs))

@@ -75,7 +75,7 @@ def marks(nodes: Sequence[Node]) -> tuple[str, ...]:
     words = [_mark(node) for node in nodes if node.op.role not in ("norm", "activation")]
     words = list(dict.fromkeys(word for word in words if word))
     if not words and nodes:
-        words = [nodes[-1].op.label()]
+        words = [nodes[-1].label]
     return tuple(
         "1−x" if word == "1−x" and "×" not in words else word for word in words if word != "1−x" or "×" not in words
     )
@@ -83,7 +83,7 @@ def marks(nodes: Sequence[Node]) -> tuple[str, ...]:
 
 def _mark(node: Node) -> str:
     if isinstance(node.op, Conv):
-        return node.op.label().partition(" ")[0]
+        return node.label.partition(" ")[0]
     key = node.op.key
     short = {
         "max_pool": "pool",
@@ -93,4 +93,4 @@ def _mark(node: Node) -> str:
         "dropout": "drop",
         "identity": "",
     }
-    return short.get(key, node.op.label())
+    return short.get(key, node.label)

@@ -70,7 +70,7 @@ def common_half_widths(parts: Iterable[Part]) -> tuple[float, ...]:
     """The half widths with which all of several blocks fit, so that their branches stand in line."""
     seen: dict[tuple[tuple[str, str], ...], tuple[float, ...]] = {}
     for part in parts:
-        key = tuple((node.local, node.op.label()) for node in part.nodes)
+        key = tuple((node.local, node.label) for node in part.nodes)
         if key not in seen:
             seen[key] = half_widths(part, rows_of(part))
     return tuple(max(widths) for widths in zip_longest(*seen.values(), fillvalue=0.0))

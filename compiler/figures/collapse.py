@@ -148,15 +148,15 @@ def difference(part: Part, speaker: Part, *, numbers: bool = True) -> str:
     """What a block has that the one speaking for it has not, and the other way round; `numbers` of channels count."""
     mine, others = ({node.local: node for node in one.nodes} for one in (part, speaker))
     strides = [
-        node.op.label().rpartition("/")[2] for name, node in mine.items()
-        if name in others and _bare(node) == _bare(others[name]) and node.op.label() != others[name].op.label()
+        node.label.rpartition("/")[2] for name, node in mine.items()
+        if name in others and _bare(node) == _bare(others[name]) and node.label != others[name].label
     ]  # fmt: skip
     without = [_bare(node) for name, node in others.items() if name not in mine]
     aside = [_bare(node) for name, node in mine.items() if name not in others and node.path in ("shortcut", "carry")]
     also = [_bare(node) for name, node in mine.items() if name not in others and node.path not in ("shortcut", "carry")]
     if numbers:
         also += [
-            node.op.label() for name, node in mine.items() if name in others and _bare(node) != _bare(others[name])
+            node.label for name, node in mine.items() if name in others and _bare(node) != _bare(others[name])
         ]  # fmt: skip
     words = [f"stride {stride}" for stride in dict.fromkeys(strides)]
     if aside:
@@ -171,7 +171,7 @@ def difference(part: Part, speaker: Part, *, numbers: bool = True) -> str:
 
 def _bare(node: Node) -> str:
     """The label of an operator without its stride, and without its channels where it stands alone."""
-    label = node.op.label().partition(", /")[0]
+    label = node.label.partition(", /")[0]
     return label.partition(",")[0] if node.path in ("shortcut", "carry") else label
 
 

@@ -93,7 +93,7 @@ def _units(graph: Graph) -> tuple[dict[str, Box], list[tuple[str, str]]]:
     boxes[graph.input.name] = Box(graph.input.name, 0, 0, w, h, ("input",), "io", size=9)
     for unit in outline(graph):
         owner |= {node.name: unit.address for node in unit.nodes}
-        weighted = dict.fromkeys(node.op.label() for node in unit.nodes if glyph_of(node.op) in WEIGHTED.values())
+        weighted = dict.fromkeys(node.label for node in unit.nodes if glyph_of(node.op) in WEIGHTED.values())
         lines = (op_label(unit.nodes[0]),) if unit.single else (unit.address, *weighted)
         w, h = box_size(lines, 9, 58)
         fill = fill_of(unit.nodes[0]) if unit.single else "block"

@@ -77,7 +77,7 @@ def even_frames(column: Column) -> None:
 
 def _operator(cell: Cell, node: Node, x: float, y: float, at: int) -> Box:
     if node.op.joins:
-        glyph = glyph_of(node.op) or node.op.label()
+        glyph = glyph_of(node.op) or node.label
         size = 12 if glyph in "+×" else 8
         return Box(
             node.name, x, y, 2 * JOIN, 2 * JOIN, (glyph,), "sum", "main", "ink", size, "circle", 1.3, tip=node.name

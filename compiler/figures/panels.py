@@ -65,7 +65,7 @@ def _limit(columns: Sequence[Column], options: Options) -> float:
 
 def _structure(part: Part) -> tuple[tuple[str, str], ...]:
     """A block's operators without their channels."""
-    return tuple((node.local, sub(r", \d+|fc \d+|\d\.\d+", "", node.op.label())) for node in part.nodes)
+    return tuple((node.local, sub(r", \d+|fc \d+|\d\.\d+", "", node.label)) for node in part.nodes)
 
 
 def _kinds(blocks: Sequence[Part], exact: bool, *, collapse: bool) -> tuple[list[Kind], list[str]]:

@@ -34,7 +34,7 @@ def shape_words(shape: Shape) -> str:
 def op_label(node: Node) -> str:
     """An operator's words: `1×3×3 max pool, /1×2×2`."""
     groups = getattr(node.op, "groups", 1)
-    label = sub(r"(?<=\d)x(?=\d)", "×", node.op.label())
+    label = sub(r"(?<=\d)x(?=\d)", "×", node.label)
     return label + (f", {groups} groups" if node.op.key == "conv" and groups > 1 else "")
 
 

@@ -33,22 +33,17 @@ def overwriting_relu(x: Tensor, read: Tensor) -> Tensor:
     return torch.nn.functional.relu(x, inplace=x is not read)
 
 
-def blur_pool2d(x: Tensor, kernel_size: int, stride: list[int]) -> Tensor:
-    """A binomial filter with stride over images: kernel_size - 1 means of two neighbours, over a mirrored border."""
-    before, after = (kernel_size - 1) // 2, kernel_size // 2
-    x = nn.functional.pad(x, [before, after, before, after], mode="reflect")
-    for _ in range(kernel_size - 2):
-        x = nn.functional.avg_pool2d(x, 2, 1)
-    return nn.functional.avg_pool2d(x, 2, stride)
-
-
-def blur_pool3d(x: Tensor, kernel_size: int, stride: list[int]) -> Tensor:
-    """The same over video."""
-    before, after = (kernel_size - 1) // 2, kernel_size // 2
-    x = nn.functional.pad(x, [before, after, before, after, before, after], mode="reflect")
-    for _ in range(kernel_size - 2):
-        x = nn.functional.avg_pool3d(x, 2, 1)
-    return nn.functional.avg_pool3d(x, 2, stride)
+def blur_pool(x: Tensor, kernel_size: int, stride: list[int]) -> Tensor:
+    """A binomial filter with stride over maps: kernel_size - 1 means of two neighbours, over a mirrored border."""
+    rank = len(stride)
+    x = nn.functional.pad(x, [(kernel_size - 1) // 2, kernel_size // 2] * rank, mode="reflect")
+    for i in range(kernel_size - 1):
+        step = stride if i == kernel_size - 2 else [1] * rank
+        if rank == 1:
+            x = nn.functional.avg_pool1d(x, [2], step)
+        else:
+            x = nn.functional.avg_pool2d(x, [2, 2], step) if rank == 2 else nn.functional.avg_pool3d(x, [2] * 3, step)
+    return x
 
 
 class ChannelLayerNorm(nn.LayerNorm):
@@ -162,20 +157,25 @@ def standardized(weight: Tensor) -> Tensor:
     return flat.reshape(weight.shape)
 
 
+class StandardizedConv1d(nn.Conv1d):
+    """A convolution of signals with standardised weights."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, standardized(self.weight), self.bias)  # type: ignore[no-any-return]
+
+
 class StandardizedConv2d(nn.Conv2d):
     """A convolution of images with standardised weights."""
 
     def forward(self, input: Tensor) -> Tensor:
-        output: Tensor = self._conv_forward(input, standardized(self.weight), self.bias)
-        return output
+        return self._conv_forward(input, standardized(self.weight), self.bias)  # type: ignore[no-any-return]
 
 
 class StandardizedConv3d(nn.Conv3d):
     """A convolution of video with standardised weights."""
 
     def forward(self, input: Tensor) -> Tensor:
-        output: Tensor = self._conv_forward(input, standardized(self.weight), self.bias)
-        return output
+        return self._conv_forward(input, standardized(self.weight), self.bias)  # type: ignore[no-any-return]
 
 
 class DropPath(nn.Module):

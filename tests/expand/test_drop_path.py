@@ -126,11 +126,38 @@ def test_no_draw_makes_a_block_give_nothing(drawn: Drawn) -> None:
     """Every branch of a random network dropped at once: each block still passes a signal on."""
     assume(drawn.droppable)
     graph = graph_of(drawn.text + ("" if drawn.drop_path else "drop_path: {survival: 0.5}\n"))
+    torch.manual_seed(0)
     network = archspec.build(graph, dtype=torch.float64)
-    x = torch.randn(2, *graph.input.shape, dtype=torch.float64)
-    draws = random_draws(graph, 2, torch.Generator().manual_seed(0), torch.float64)
+    x = torch.randn(16, *graph.input.shape, dtype=torch.float64)
+    draws = random_draws(graph, 16, torch.Generator().manual_seed(0), torch.float64)
     draws |= {node.name: torch.zeros(1) for node in graph if node.op.key == "drop_path"}
     values = interpret(graph, network.state_dict(), x, training=True, draws=draws).values
     for address in drawn.blocks:
-        closing = [node.name for node in graph if node.unit == address and ".after." not in node.name][-1]
-        assert values[closing].any(), address
+        own = [node for node in graph if node.unit == address]
+        closing = [node.name for node in own if ".after." not in node.name][-1]
+        read = {source for node in own for source in node.inputs if graph[source].unit != address}
+        if any(values[source].any() for source in read):  # a small map may die of its ReLUs
+            assert values[closing].any(), address
+
+
+@pytest.mark.parametrize(
+    ("survival", "wanted"),
+    [
+        ("1 - 0.3 * number / (total - 1)", [1, 0.9, 0.8, 0.7]),
+        ("[0.9, 0.5]", [0.9, 0.5, 0.5, 0.5]),
+        ("kept", [0.8, 0.6, 0.6, 0.6]),
+        ("1 - index / 10", [1, 1, 0.9, 0.8]),
+        ("0.6", [0.9, 0.8, 0.7, 0.6]),
+    ],
+)
+def test_every_block_or_stage_may_have_a_survival_of_its_own(survival: str, wanted: list[float]) -> None:
+    column = "kept: [0.8, 0.6], " if survival == "kept" else ""
+    graph = graph_of(f"""
+archspec: 1
+input: {{channels: 3, size: [8, 8]}}
+stages: {{repeat: [1, 3], {column}blocks: unit}}
+blocks: {{unit: {{branch: [bn]}}}}
+drop_path: {{survival: "{survival}"}}
+""")
+    found = [node.op.survival for node in graph if node.op.key == "drop_path"]  # type: ignore[attr-defined]
+    assert found == pytest.approx(wanted)

@@ -33,9 +33,23 @@ WHOLE_BRANCHES = {
     "random": "[conv: {out: width, kernel: 3, stride: stride}, dropout: {p: 0.3}, bn]",
     "dropped sample": "[conv: {out: width, kernel: 3, stride: stride}, drop_path: {survival: 0.6, unit: sample}]",
     "own column": "[conv: {out: inner, kernel: 1}, bn, relu, conv: {out: width, kernel: 3, stride: stride}]",
+    "numbered": "[conv: {out: width, kernel: '3 if number < total - 1 else 1', stride: stride}, "
+    "conv: {out: 'here + number % 2', kernel: 1}, bn, conv: {out: width, kernel: 1, when: here != width}]",
+    "arguments": "[use: {path: convolved, with: {w: width, k: 3, stride: stride}}, tanh, "
+    "use: {path: convolved, with: {w: here, k: 1, stride: 1}}, use: {path: C, with: {out: here, stride: 1}}]",
+    "inner blocks": "[block: {use: unit, with: {w: width, stride: stride}, repeat: 2, name: pair}, "
+    "block: {use: wired, with: {w: here}, when: not last}]",
     "norms": "[layer_norm, conv: {out: width, kernel: 1, stride: stride}, group_norm: {groups: 2}, prelu]",
 }
 """Those too that not everything can be told of."""
+INNER = """
+  unit: {branch: [conv: {out: w, kernel: 3, stride: stride}, bn: {when: first}], shortcut: B, after: [relu]}
+  wired:
+    graph:
+      a: [block: {use: unit, with: {w: w}}]
+      b: [conv: {out: w, kernel: 1}]
+      output: {from: [a, b, input], ops: [add]}""".strip("\n").splitlines()
+"""Blocks that stand in the paths of others."""
 AFTERS = ("[]", "[relu]", "[bn, relu]", "[leaky_relu: {slope: 0.2}]", "activation")
 GRAPHS = {
     "exclusive": """
@@ -87,6 +101,17 @@ WHOLE_GRAPHS = {
       $other: [conv: {out: width, kernel: 1, stride: stride}]
       $carry: [use: B]
       output: {from: [$other, branch, $carry], ops: [add]}""",
+    "switched": """
+      branch: [conv: {out: width, kernel: 3, stride: stride}, bn]
+      $carry: {ops: [use: C], when: downsampled or number % 2 == 0}
+      $before: {from: $gate, ops: [tanh]}
+      $gate: [conv: {out: width, kernel: 1, stride: stride}]
+      $more: {from: $before, ops: [relu], when: not last}
+      output: {from: [branch, $carry, $more], ops: [add]}""",
+    "of blocks": """
+      branch: [block: {use: unit, with: {w: width, stride: stride}, repeat: '1 + number % 2'}]
+      $carry: [use: {path: B, with: {out: width, stride: stride}}, block: {use: wired, with: {w: here}, name: last_one}]
+      output: {from: [branch, $carry], ops: [add]}""",
     "vectors": """
       branch: [conv: {out: width, kernel: 3, stride: stride}, bn]
       $gate: [global_avg_pool, linear: {out: width, bias: false}, softmax]

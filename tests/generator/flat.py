@@ -40,9 +40,9 @@ def flat(rng: random.Random) -> Drawn:
     """A random spec in the flat form."""
     draw = Draw(rng)
     draw.features.add("flat")
-    rank = draw.pick([2, 2, 3])
-    draw.features.add("3-D" if rank == 3 else "2-D")
-    size = tuple(draw.number(3, 12 if rank == 2 else 6) for _ in range(rank))
+    rank = draw.pick([2, 2, 3, 1])
+    draw.features.add(f"{rank}-D")
+    size = tuple(draw.number(3, 12 if rank < 3 else 6) for _ in range(rank))
     shapes: dict[str, Shape] = {"input": (draw.number(1, 4), *size)}
     wires: dict[str, str] = {}
     read: set[str] = set()

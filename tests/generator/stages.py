@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from generator.blocks import block
+from generator.blocks import INNER, block
 from generator.drawn import Draw, Drawn
 from generator.operators import SMOOTH, weighted
 
@@ -20,9 +20,9 @@ def staged(rng: random.Random, whole: bool = False) -> Drawn:
     """A random spec with stages, of few channels; with `whole` also what `Drawn` does not tell of."""
     draw = Draw(rng)
     draw.features.add("staged")
-    rank = draw.pick([2, 2, 3])
-    draw.features.add("3-D" if rank == 3 else "2-D")
-    size = tuple(draw.number(5, 16 if rank == 2 else 8) for _ in range(rank))
+    rank = draw.pick([2, 2, 3, 1])
+    draw.features.add(f"{rank}-D")
+    size = tuple(draw.number(5, 16 if rank < 3 else 8) for _ in range(rank))
     repeat = tuple(draw.number(1, 4) for _ in range(draw.number(1, 3)))
     stem, *width = (draw.pick(CHANNELS) for _ in range(len(repeat) + 1))
     growing = draw.one_in(2)
@@ -37,7 +37,7 @@ def staged(rng: random.Random, whole: bool = False) -> Drawn:
     positions, used = _positions(draw, names, len(repeat))
     plain = frozenset(name for name, (_, joined) in definitions.items() if not joined)
     droppable = not plain.issuperset(used)
-    strides: list[object] = [1, 2] if rank == 2 else [1, 2, [1, 2, 2]]
+    strides: list[object] = [1, 2] if rank < 3 else [1, 2, [1, 2, 2]]
     lines = [
         "archspec: 1",
         "name: drawn",
@@ -52,11 +52,15 @@ def staged(rng: random.Random, whole: bool = False) -> Drawn:
         "blocks:",
         *(f"  {name}:{text}" for name, (text, _) in definitions.items()),
     ]
+    written_out = "".join(text for text, _ in definitions.values())
+    lines += INNER if "block:" in written_out else ()
     inner = any("inner" in definitions[name][0] for name in used)
     if inner:  # a column of its own, which must be read
         lines.insert(lines.index("blocks:"), "  inner: width // 2 + 1")
     lines = [line if inner else line.replace("inner", "width // 2") for line in lines]
     lines += _paths(draw, rank)
+    if "convolved" in written_out:
+        lines.append("  convolved: [conv: {out: w, kernel: k, stride: stride}, bn: {when: here > 2}]")
     levels, section = _levels(draw, repeat)
     lines += section
     blocks = [f"stage{s}.{b}" for s, count in enumerate(repeat, start=1) for b in range(count)]
@@ -66,9 +70,13 @@ def staged(rng: random.Random, whole: bool = False) -> Drawn:
     dropping = dropping and droppable
     if dropping:
         unit, rescale = draw.pick(["batch", "sample"]), draw.pick(["true", "false"])
-        decay = draw.pick(["linear", "constant"])
+        decay = draw.pick([", decay: linear", ", decay: constant", ""])
+        survival = "0.5"
+        if not decay:
+            survival = draw.pick([f"[{', '.join(['0.7'] * len(repeat))}]", "1 - 0.5 * number / total"])
+            draw.features.add("survival of its own")
         draw.features.update(("drop_path", f"drop_path by {unit}"))
-        lines.append(f"drop_path: {{survival: 0.5, unit: {unit}, rescale: {rescale}, decay: {decay}}}")
+        lines.append(f"drop_path: {{survival: {survival}, unit: {unit}, rescale: {rescale}{decay}}}")
     lines.append(f"head: {_head(draw, whole)}")
     outputs: tuple[str, ...] = ("output",)
     if draw.one_in(4, "several outputs"):
@@ -101,12 +109,15 @@ def _positions(draw: Draw, names: list[str], stages: int) -> tuple[str, list[str
     if draw.one_in(2, "blocks by position"):
         start, middle, end = (draw.pick(names) for _ in range(3))
         return f"{{start: {start}, middle: {middle}, end: {end}, only: {start}}}", [start]
+    if draw.one_in(4, "blocks in turn"):
+        first, *others = (draw.pick(names) for _ in range(3))
+        return f"{{cycle: [{', '.join([first, *others])}], only: {first}}}", [first]
     chosen = [draw.pick(names) for _ in range(stages)]
     return f"[{', '.join(chosen)}]", chosen
 
 
 def _paths(draw: Draw, rank: int) -> list[str]:
-    pool = draw.pick(["avg_pool", "max_pool"]) if rank == 2 else "max_pool"  # torch's 3-D mean is stricter
+    pool = draw.pick(["avg_pool", "max_pool"]) if rank < 3 else "max_pool"  # torch's 3-D mean is stricter
     return [
         "paths:",
         "  activation: [bn, relu]",

@@ -114,7 +114,7 @@ def test_links_in_a_circle_are_no_file(tmp_path: Path) -> None:
 def test_a_chain_has_a_bounded_length(tmp_path: Path) -> None:
     for i in range(limits.MAX_EXTENDS + 1):
         write(tmp_path, **{f"c{i}": f"archspec: 1\nextends: c{i + 1}.yaml\n"})
-    with pytest.raises(SpecError, match=f"more than {limits.MAX_EXTENDS} files deep"):
+    with pytest.raises(SpecError, match=f"more than {limits.MAX_EXTENDS} files"):
         load(tmp_path / "c0.yaml")
 
 
@@ -124,8 +124,11 @@ def test_a_chain_has_a_bounded_length(tmp_path: Path) -> None:
         ("bsae.yaml", "there is no file", "did you mean 'base.yaml'?"),
         ("nowhere/base.yaml", "there is no file", "relative to this file"),
         ("/etc/base.yaml", "takes a path relative to this file", "name of one of the zoo"),
-        ("[base.yaml]", "one file or one name", "as in"),
-        ("3", "one file or one name", "as in"),
+        ("[base.yaml, 3]", "takes files and names of specs", "as in"),
+        ("[base.yaml, [base.yaml]]", "takes files and names of specs", "as in"),
+        ("3", "takes files and names of specs", "as in"),
+        ("[]", "`extends` is empty", "leave it out"),
+        ("[base.yaml, base.yaml]", "names 'base.yaml' twice", "once"),
         ("no_such_spec_anywhere", "there is no spec 'no_such_spec_anywhere'", "ends in .yaml"),
         ("../../../etc/passwd", "there is no spec", "ends in .yaml"),
         ('"a\\0.yaml"', "cannot be the name of a spec", "zoo"),
@@ -140,7 +143,7 @@ def test_what_cannot_be_extended(tmp_path: Path, reference: str, message: str, h
     assert found.hint is not None
     assert hint in found.hint
     assert found.span is not None
-    assert (found.span.line, found.span.column) == (2, 10)
+    assert (found.span.line, found.span.column) in ((2, 10), (2, 22))  # the list, or its second entry
 
 
 def test_every_file_of_a_chain_states_the_version(tmp_path: Path) -> None:

@@ -30,10 +30,11 @@ WHOLE: dict[str, Any] = {
     "require": [{"that": "k > 0", "else": "k is positive"}],
     "stem": [
         {"conv": {"out": "4 * k", "kernel": 3, "when": "on", "name": "first"}}, "bn", {"relu": None}, {"use": "own"},
+        {"use": {"path": "told", "with": {"w": 4, "stride": 1}, "when": "on"}},
     ],
     "stages": {
         "repeat": [4, 1], "width": ["8 * half", "16 * k"], "stride": [1, 2], "enter": [None, "own"],
-        "blocks": [{"start": "a", "middle": "b", "end": "b", "only": "a"}, "c"],
+        "blocks": [{"start": "a", "middle": "b", "end": "b", "only": "a"}, {"cycle": ["c", "b"]}],
     },
     "blocks": {
         "a": {
@@ -43,10 +44,12 @@ WHOLE: dict[str, Any] = {
         },
         "b": {"extends": "a", "shortcut": "C"},
         "c": {"out": "width", "graph": {
-            "branch": [{"conv": {"out": "width", "kernel": 3, "stride": "stride"}}], "s": "B",
+            "branch": [{"conv": {"out": "width", "kernel": 3, "stride": "stride"}}], "s": {"ops": "B", "when": "on"},
             "output": {"from": ["branch", "s"], "ops": ["add"]}}},
     },
-    "paths": {"own": [{"use": {"path": "identity", "when": "on"}}, {"gelu": {"approximate": "tanh"}}]},
+    "paths": {"own": [{"use": {"path": "identity", "when": "on"}}, {"gelu": {"approximate": "tanh"}}],
+              "told": [{"conv": {"out": "w", "kernel": 1, "stride": "stride"}},
+                       {"block": {"use": "b", "with": {"width": "here"}, "repeat": 1, "when": "on", "name": "n"}}]},
     "levels": {"m": 4, "path": "C", "split": 2},
     "skips": [{"from": "stem", "to": "stage1.1", "path": "B", "join": "add"}, {"rule": "every", "step": 2}],
     "drop_path": {"survival": 0.5, "decay": "linear", "unit": "batch", "rescale": False},

@@ -19,8 +19,8 @@ from archspec.ops import Module, ModuleCall, ShapeError
 from archspec.ops.measured import measured, saved
 from archspec.ops.module import ALLOWED, REFUSED
 
-SAMPLES = ((16,), (16, 8, 6), (16, 4, 8, 6))
-"""A vector, an image, a video."""
+SAMPLES = ((16,), (16, 6), (16, 8, 6), (16, 4, 8, 6))
+"""A vector, a signal, an image, a video."""
 NEEDED: dict[str, Any] = {
     "output_size": 2, "kernel_size": 2, "norm_type": 2, "num_features": 16, "in_channels": 16, "out_channels": 4,
     "groups": 4, "num_groups": 4, "num_channels": 16, "size": 3, "in_features": 6, "out_features": 5, "padding": 1,

@@ -27,7 +27,7 @@ from archspec.ops.activation import ReLU
 from archspec.syntax.names import MODULE_ATTRIBUTES, unusable
 
 Shape = tuple[int, ...]
-MAP, VIDEO, VECTOR = (8, 9, 7), (8, 5, 6, 7), (12,)
+MAP, VIDEO, VECTOR, SIGNAL = (8, 9, 7), (8, 5, 6, 7), (12,), (8, 11)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Case:
 
 
 def pointwise(key: str, **fields: Any) -> list[Case]:
-    return [Case(key, fields, (shape,)) for shape in (MAP, VIDEO, VECTOR)]
+    return [Case(key, fields, (shape,)) for shape in (MAP, VIDEO, VECTOR, SIGNAL)]
 
 
 CASES = [
@@ -68,6 +68,21 @@ CASES = [
     Case("conv", {"out": 4, "kernel": 3, "padding_mode": "replicate"}, (VIDEO,)),
     Case("conv", {"out": 4, "kernel": 3, "standardize": True}),
     Case("conv", {"out": 4, "kernel": [1, 3, 3], "groups": 2, "bias": True, "standardize": True}, (VIDEO,)),
+    Case("conv", {"out": 6, "kernel": 3, "stride": 2, "groups": 2, "bias": True}, (SIGNAL,)),
+    Case("conv", {"out": 6, "kernel": [4], "stride": [3], "dilation": [2], "padding": [5]}, (SIGNAL,)),
+    Case("conv", {"out": 4, "kernel": 3, "padding_mode": "reflect", "standardize": True}, (SIGNAL,)),
+    Case("conv_transpose", {"out": 4, "kernel": 3, "stride": 2, "bias": True}, (SIGNAL,)),
+    Case("max_pool", {"kernel": 3, "stride": [2], "ceil_mode": True}, (SIGNAL,)),
+    Case("avg_pool", {"kernel": 3, "stride": 2, "count_padding": False}, (SIGNAL,)),
+    *(Case("blur_pool", {"kernel": kernel}, (SIGNAL,)) for kernel in (2, 3, 4)),
+    *(Case(key, inputs=(SIGNAL,)) for key in ("global_max_pool", "global_avg_pool", "channel_mean", "channel_max")),
+    *(Case(key, inputs=(SIGNAL,)) for key in ("local_response_norm", "flatten", "upsample")),
+    Case("upsample", {"factor": 3, "mode": "linear"}, (SIGNAL,)),
+    Case("channel_shuffle", {"groups": 4}, (SIGNAL,)),
+    Case("subsample", {"stride": 3}, (SIGNAL,)),
+    *(Case(key, inputs=(SIGNAL, SIGNAL)) for key in ("add", "multiply", "concat")),
+    *(Case("multiply", inputs=(SIGNAL, shape)) for shape in ((8,), (1, 11))),
+    Case("module", {"type": "Conv1d", "args": {"in_channels": 8, "out_channels": 5, "kernel_size": 3}}, (SIGNAL,)),
     Case("conv_transpose", {"out": 4, "kernel": 2, "stride": 2}),
     Case("conv_transpose", {"out": 4, "kernel": 3, "stride": 2, "bias": True}),
     Case("conv_transpose", {"out": 4, "kernel": [4, 3], "stride": [2, 1], "groups": 2}),
@@ -241,7 +256,9 @@ def test_shape_parameters_and_macs_are_those_of_the_torch_call(case: Case, train
     assert output.shape == (2, *op.shape(case.inputs))
     assert sum(parameter.numel() for parameter in block.parameters()) == op.params(case.inputs)
     assert counter.get_total_flops() == 2 * 2 * op.macs(case.inputs)
-    assert (op.macs(case.inputs) > 0) == (op.role == "weight" or case.fields.get("type") in ("Conv2d", "Linear"))
+    assert (op.macs(case.inputs) > 0) == (
+        op.role == "weight" or case.fields.get("type") in ("Conv1d", "Conv2d", "Linear")
+    )
 
 
 @each_case
@@ -751,7 +768,7 @@ def test_shapes_that_do_not_fit_are_refused(case: Case, message: str) -> None:
         ("conv", {"out": True, "kernel": 3}),
         ("conv", {"out": 1.5, "kernel": 3}),
         ("conv", {"out": 4, "kernel": 3, "padding": -1}),
-        ("conv", {"out": 4, "kernel": [3]}),
+        ("conv", {"out": 4, "kernel": []}),
         ("conv", {"out": 4, "kernel": 3, "bias": 1}),
         ("conv", {"out": 4}),
         ("conv", {"out": 4, "kernel": 3, "kernal": 3}),

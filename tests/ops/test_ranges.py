@@ -87,7 +87,8 @@ def test_the_ends_are_legal_and_what_lies_beyond_is_told(operator: type[Operator
         assert str(legal) in str(caught.value)
     if legal.of == "sizes":
         assert getattr(make(operator, name, [legal.low, legal.high]), name) == (legal.low, legal.high)
-        for sizes in ([legal.low - 1, 1], [1], [1] * 4, [1, 1.5], [1, True]):
+        assert getattr(make(operator, name, [legal.high]), name) == legal.high  # of a signal
+        for sizes in ([legal.low - 1, 1], [], [1] * 4, [1, 1.5], [1, True]):
             with pytest.raises(ValueError, match=r"must be|takes"):
                 make(operator, name, sizes)
     elif legal.of == "whole numbers":
