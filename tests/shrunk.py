@@ -14,6 +14,7 @@ COMPUTED: dict[str, dict[str, Any]] = {  # whose blocks per stage follow from pa
     "regnety_400mf": {"depth": 7, "w_a": 60},
 }  # fmt: skip
 CHANGES: dict[str, dict[str, Any]] = {
+    "bifpn": {"input.size": [128, 128], "counts": [2, 1, 1, 1], "stages.width": [64] * 4},
     "convnext_tiny": {"input.size": [32, 32], "counts": [1, 2, 1, 1], "wide": 8},
     "cspdarknet53": {"input.size": [32, 32], **{f"stages.{column}": [8] * 5 for column in ("width", "half", "inner")}},
     "darknet53": {"input.size": [32, 32], "stages.width": [16] * 5, "stages.repeat": [1, 2, 1, 1, 2]},
