@@ -255,6 +255,8 @@ def _reduction(op: Operator, sources: Sequence[Node], shape: Shape) -> Reduction
     if not rank or widest is None:
         return None if not rank else (1,) * rank
     before = widest.reduction or (1,) * rank
+    if len(before) != rank:  # of torch's own making
+        return (1,) * rank
     if op.joins:
         return before
     return tuple(
