@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from archspec.ops.base import Kept, ModuleCall, Operator, Shape, ShapeError, Shapes, show_shape
 from archspec.ops.measured import BATCHES, meta, saved
 
-ATEN = "archspec.compiler.lower.layers.Aten"
+ATEN = "archspec.compiler.lower.aten.Aten"
 
 
 class Aten(Operator):

@@ -38,10 +38,9 @@ def network(name: str) -> tuple[nn.Module, tuple[int, ...]]:
     torch.manual_seed(0)
     made: nn.Module = getattr(importlib.import_module(f"pytorchcv.models.{file}"), function)()
     size = 32 if "cifar" in file else 64
-    for path, layer in made.named_modules():
-        if size == 64 and "final_pool" in path and isinstance(layer, nn.AvgPool2d):
-            assert isinstance(layer.kernel_size, int)
-            layer.kernel_size = layer.kernel_size * size // 224
+    for layer in made.modules():
+        if size == 64 and isinstance(layer, nn.AvgPool2d) and layer.kernel_size == 7:
+            layer.kernel_size = 2
     return made, (3, size, size)
 
 
