@@ -9,7 +9,7 @@ N      ?= 2000
 SEED   ?= 0
 JOBS   ?= 2
 
-.PHONY: demo test test-all fuzz lint bench docs figures wheel clean help
+.PHONY: demo test test-all test-peers fuzz lint bench docs figures wheel clean help
 
 help:                     ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -18,10 +18,14 @@ demo: $(VENV)/.installed  ## install, then build iresnet404: a 404-layer network
 	$(BIN)/archspec build specs/iresnet404.yaml
 
 test: $(VENV)/.tested     ## the test suite, less its long tests
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest -n auto -m "not slow" --ignore tests/peers
 
 test-all: $(VENV)/.tested ## the whole test suite
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --ignore tests/peers
+
+test-peers: $(VENV)/.tested  ## networks of pytorchcv, traced and held against themselves
+	$(PIP) --no-deps pytorchcv  # it asks for torchvision, and needs torch alone
+	$(BIN)/python -m pytest -n 0 tests/peers
 
 fuzz: $(VENV)/.tested     ## N random networks, each run in every way: make fuzz N=2000 SEED=1
 	$(BIN)/python tests/fuzz.py --cases $(N) --seed $(SEED) --jobs $(JOBS)
@@ -33,7 +37,7 @@ lint: $(VENV)/.tested     ## style, types and the claims of every spec
 	$(BIN)/archspec check specs
 
 bench: $(VENV)/.tested    ## the figures of benchmarks/, as ratios within one run
-	for script in summary fold build step state_dict stochastic_depth figures; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	for script in summary fold build step state_dict stochastic_depth figures tracing; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 docs: $(VENV)/.installed  ## the generated parts of README.md and docs/
 	$(BIN)/python docs/generate.py

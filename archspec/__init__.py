@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from archspec.compiler.decompile import fold
     from archspec.compiler.figures import EngineError, Figure, FigureError
     from archspec.compiler.lower import Network
+    from archspec.compiler.trace import TraceError, trace
     from archspec.deployment.exported import Exported, ExportError
     from archspec.exchange import export, features, load_weights
     from archspec.execution.compiled import CompileError
@@ -55,9 +56,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Analysis", "Architectures", "CompileError", "Difference", "EngineError", "ExportError", "Exported", "Feature",
     "Figure", "FigureError", "Graph", "Network", "Node", "Probe", "Problem", "Report", "Span", "Spec", "SpecError",
-    "Summary", "TrainingStep", "Transfer", "WeightsError", "__version__", "analyze", "build", "check", "compile",
-    "define", "diff", "emit", "expand", "export", "features", "fold", "load", "load_weights", "loads", "op",
-    "optimize", "probe", "render", "signature", "summarize", "table",
+    "Summary", "TraceError", "TrainingStep", "Transfer", "WeightsError", "__version__", "analyze", "build", "check",
+    "compile", "define", "diff", "emit", "expand", "export", "features", "fold", "load", "load_weights", "loads", "op",
+    "optimize", "probe", "render", "signature", "summarize", "table", "trace",
 ]  # fmt: skip
 
 _HOMES = {
@@ -74,6 +75,7 @@ _HOMES = {
     "archspec.compiler.decompile": ("fold",),
     "archspec.compiler.figures": ("EngineError", "Figure", "FigureError"),
     "archspec.compiler.lower": ("Network",),
+    "archspec.compiler.trace": ("TraceError", "trace"),
     "archspec.execution.compiled": ("CompileError",),
     "archspec.execution.probe": ("Probe",),
     "archspec.training.step": ("TrainingStep",),

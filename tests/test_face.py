@@ -47,11 +47,11 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_names_are_what_a_user_needs() -> None:
-    verbs = {*VERBS, "load", "loads", "define", "op", "fold", "features", "export", "load_weights"}
+    verbs = {*VERBS, "load", "loads", "define", "op", "fold", "trace", "export", "features", "load_weights"}
     types = {
         "Analysis", "Architectures", "CompileError", "Difference", "EngineError", "ExportError", "Exported", "Feature",
         "Figure", "FigureError", "Graph", "Network", "Node", "Probe", "Problem", "Report", "Span", "Spec", "SpecError",
-        "Summary", "TrainingStep", "Transfer", "WeightsError",
+        "Summary", "TraceError", "TrainingStep", "Transfer", "WeightsError",
     }  # fmt: skip
     assert set(archspec.__all__) == verbs | types | {"__version__"}
     assert all(getattr(archspec, name).__doc__ for name in archspec.__all__ if name not in ("op", "__version__"))

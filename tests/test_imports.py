@@ -24,6 +24,7 @@ LAYERS = (
     "archspec.compiler.decompile",
     "archspec.compiler.rewrite",
     "archspec.compiler.lower",
+    "archspec.compiler.trace",
     "archspec.compiler.emit",
     "archspec.compiler.pipeline",
     "archspec.compiler.figures",

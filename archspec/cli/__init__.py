@@ -62,7 +62,8 @@ class Commands(click.Group):
 def main() -> None:
     """Neural architectures as declarative graph specs, compiled to torch.fx.
 
-    SPEC is a .yaml file, or the name of a network that comes with archspec (`archspec list`).
+    SPEC is a .yaml file, or the name of a network that comes with archspec (`archspec list`); or a torch module, which
+    is traced, as py:package.module:function or py:FILE.py:function.
     """
     # torch warns of a missing NumPy as it loads; nothing here uses NumPy.
     warnings.filterwarnings("ignore", message="Failed to initialize NumPy")

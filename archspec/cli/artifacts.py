@@ -61,11 +61,11 @@ def _own(spec: Spec, name: str) -> bool:
     return span is None or span.source.name != "archspec/language/standard.yaml"
 
 
-def write_artifacts(folder: Path, spec: Spec, graph: Graph, summary: Summary) -> list[Path]:
+def write_artifacts(folder: Path, spec: Spec | Graph, graph: Graph, summary: Summary) -> list[Path]:
     """Writes the spec, the graph, the summary and the network in Python; returns the files. Raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
-        "spec.yaml": resolved_text(spec),
+        "spec.yaml": resolved_text(spec) if isinstance(spec, Spec) else spec.to_spec_text(),
         "graph.json": json.dumps(graph.to_dict(), separators=(",", ":")) + "\n",
         "summary.json": json.dumps(summary.to_dict(), indent=1) + "\n",
         "model.py": emit(graph),

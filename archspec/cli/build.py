@@ -10,7 +10,7 @@ import click
 
 from archspec import api
 from archspec.cli.report import claims, print_summary
-from archspec.cli.shared import echo, load, problems, spec_options, working
+from archspec.cli.shared import echo, given, problems, spec_options, working
 
 if TYPE_CHECKING:
     from archspec.compiler.lower import Granularity
@@ -69,7 +69,7 @@ def build(
     if mode == "regional" and granularity == "op":
         raise click.UsageError("--compile works by block: leave out --granularity op, or give --compile whole")
     with problems():
-        loaded = load(spec, settings, trust)
+        loaded = given(spec, settings, trust)
         report = api.check(loaded)
     summary = api.summarize(report.graph)
     if not as_json:

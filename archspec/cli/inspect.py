@@ -9,9 +9,10 @@ import click
 
 from archspec import api
 from archspec.cli.report import print_summary
-from archspec.cli.shared import echo, load, print_table, problems, spec_options, working
+from archspec.cli.shared import echo, given, print_table, problems, spec_options, working
 from archspec.cli.training import asked, training_options
 from archspec.compiler.analysis.summary import operator_table
+from archspec.graph import Graph
 from archspec.language import spec as language
 from archspec.language import zoo
 from archspec.report.table import Table
@@ -38,7 +39,7 @@ def summary(
     if question and (depth == "op" or form in ("markdown", "latex")):
         raise click.UsageError("--train is told below the table of stages, or with --json")
     with problems():
-        graph = api.expand(load(spec, settings, trust))
+        graph = api.expand(given(spec, settings, trust))
     counted = api.summarize(graph)
     predicted = question.of(graph) if question else None
     if form == "json":
@@ -66,13 +67,15 @@ def summary(
 def show(spec: str, settings: tuple[str, ...], trust: bool, form: str | None) -> None:
     """Print a spec with everything it extends resolved, or what it compiles to."""
     with problems():
-        loaded = load(spec, settings, trust)
-        if form == "params":
+        loaded = given(spec, settings, trust)
+        if isinstance(loaded, Graph):  # of a module, which has no params and extends nothing
+            form = "graph" if form in (None, "params") else form
+        elif form == "params":
             from archspec.syntax.values import show as shown
 
             echo("\n".join(f"{name} = {shown(value)}" for name, value in loaded.params.items()))
             return
-        if form is None:
+        elif form is None:
             from archspec.cli.artifacts import resolved_text
 
             echo(resolved_text(loaded), nl=False)

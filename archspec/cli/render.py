@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archspec import api
-from archspec.cli.shared import echo, load, problems, specs_options
+from archspec.cli.shared import echo, given, problems, specs_options
 
 if TYPE_CHECKING:
     from archspec.graph import Graph
@@ -26,7 +26,7 @@ def length(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
 
 def _graphs(specs: tuple[str, ...], settings: tuple[str, ...], trust: bool) -> list[Graph]:
     with problems():
-        return [api.expand(load(spec, settings, trust)) for spec in specs]
+        return [api.expand(given(spec, settings, trust)) for spec in specs]
 
 
 @click.command()

@@ -13,9 +13,22 @@ from typing import TYPE_CHECKING
 import click
 
 from archspec import api
-from archspec.cli.shared import console, echo, existing, load, print_table, problems, spec_options, with_values, working
+from archspec.cli.shared import (
+    TRUST,
+    console,
+    echo,
+    existing,
+    given,
+    load,
+    print_table,
+    problems,
+    spec_options,
+    with_values,
+    working,
+)
 
 if TYPE_CHECKING:
+    from archspec.graph import Graph
     from archspec.language.spec import Spec
 
 
@@ -36,7 +49,7 @@ def _long_numbers() -> Iterator[None]:
 def analyze(spec: str, settings: tuple[str, ...], trust: bool, as_json: bool) -> None:
     """Tell what a network's wiring says: paths, the main path, levels, memory. Exact, without torch."""
     with problems():
-        graph = api.expand(load(spec, settings, trust))
+        graph = api.expand(given(spec, settings, trust))
     analysis = api.analyze(graph)
     if as_json:
         with _long_numbers():
@@ -159,7 +172,7 @@ def probe(
 @click.command()
 @click.argument("one", callback=with_values)
 @click.argument("other", callback=with_values)
-@click.option("--trust", is_flag=True, help="Let the specs' `module:` name any Python class.")
+@click.option("--trust", is_flag=True, help=TRUST)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw both side by side into this file."
@@ -175,7 +188,7 @@ def diff(
     """
 
     with problems():
-        specs = [load(reference, settings, trust) for reference, settings in (one, other)]
+        specs = [given(reference, settings, trust) for reference, settings in (one, other)]
         found = api.diff(*specs)
     before, after = (" ".join((spec.name, *side[1])) for spec, side in zip(specs, (one, other), strict=True))
     found = replace(found, names=(before, after))
@@ -187,7 +200,7 @@ def diff(
         _side_by_side(specs, figure)
 
 
-def _side_by_side(specs: list[Spec], path: Path) -> None:
+def _side_by_side(specs: list[Spec | Graph], path: Path) -> None:
     from archspec.compiler.figures import EngineError, FigureError
 
     try:

@@ -16,11 +16,18 @@ from archspec.language import zoo
 from archspec.language.overrides import from_texts
 from archspec.language.spec import Spec
 from archspec.report.table import Table, needed
-from archspec.syntax.errors import SpecError
+from archspec.syntax.errors import Problem, SpecError
 from archspec.syntax.escape import terminal, terminal_lines
+from archspec.syntax.source import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from archspec.graph import Graph
+
+MODULE = "py:"
+"""What the reference of a torch module begins with."""
+TRUST = "Let a spec's `module:` name any Python class, and a py: reference run its code."
 
 
 def console(stderr: bool = False, width: int | None = None) -> Console:
@@ -75,7 +82,9 @@ def working(what: str) -> Iterator[None]:
 
 
 def existing(ctx: click.Context | None, param: click.Parameter | None, value: str) -> str:
-    """A spec's file or name of the zoo, if there is one; else bad usage."""
+    """A spec's file or name of the zoo, if there is one, or a torch module's; else bad usage."""
+    if value.startswith(MODULE):
+        return value
     try:
         path = zoo.locate(value)
     except SpecError as error:
@@ -109,7 +118,7 @@ def specs_options(command: Any) -> Any:
 
 
 def _reading_options(command: Any) -> Any:
-    trust = click.option("--trust", is_flag=True, help="Let the spec's `module:` name any Python class.")
+    trust = click.option("--trust", is_flag=True, help=TRUST)
     told = "Give a param, or anything by dotted keys, another value."
     settings = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=told)
     return settings(trust(command))
@@ -117,4 +126,21 @@ def _reading_options(command: Any) -> Any:
 
 def load(reference: str, settings: tuple[str, ...], trust: bool) -> Spec:
     """The spec as the command line gives it. Raises `SpecError`."""
+    if reference.startswith(MODULE):
+        hint = "trace it and save what `archspec show` prints, or give the name or file of a spec"
+        raise SpecError([Problem(f"this command takes specs, and {reference} is a module", hint=hint)])
     return language.load(reference, trust=trust, overrides=from_texts(settings))
+
+
+def given(reference: str, settings: tuple[str, ...], trust: bool) -> Spec | Graph:
+    """The spec, or the graph of the torch module, that the command line gives: for `py:package.module:function`,
+    settings are the function's arguments, and `input.size` and `input.channels` the samples'. Raises `SpecError`."""
+    if not reference.startswith(MODULE):
+        return load(reference, settings, trust)
+    if not trust:
+        told = f"{reference} is a Python program: to trace it, archspec imports it and calls it, which runs its code"
+        raise SpecError([Problem(told, hint="if you trust that code, add --trust")])
+    with working("loading torch"):
+        from archspec.compiler.trace.sources import graph_of_code
+    with working(f"tracing {reference}"):
+        return graph_of_code(reference, {key: plain(value) for key, value in from_texts(settings).items()})

@@ -36,6 +36,7 @@ class Graph(Displayed):
         init: Init | None = None,
         kinds: Mapping[str, str] | None = None,
         notes: Iterable[Problem] = (),
+        weights: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.name = name
         self.nodes: dict[str, Node] = {node.name: node for node in nodes}
@@ -45,7 +46,11 @@ class Graph(Displayed):
         self.kinds = dict(kinds or {})
         """Names of the blocks' definitions (`start`, `basic`) by the blocks' addresses; for display."""
         self.notes = tuple(notes)
-        """What the spec says to no effect, which is allowed but may not be meant."""
+        """What the spec says to no effect, which is allowed but may not be meant; of a traced module, what was read
+        otherwise than it is written."""
+        self.weights = {name: dict(own) for name, own in (weights or {}).items()}
+        """Of a traced module: for each node with tensors, the module's names of them (keys of its state dict) by the
+        node's own (`weight`, `running_mean`). Shapes may differ by axes of size one."""
 
     @property
     def input(self) -> Node:

@@ -17,6 +17,7 @@ from archspec.ops.activation import (
     Softmax,
     Tanh,
 )
+from archspec.ops.aten import Aten
 from archspec.ops.base import (
     Call,
     FunctionCall,
@@ -61,6 +62,6 @@ OPERATORS: tuple[type[Operator], ...] = (
 BY_KEY: dict[str, type[Operator]] = {operator.key: operator for operator in OPERATORS}
 
 __all__ = [
-    "BY_KEY", "OPERATORS", "Add", "Call", "Conv", "DropPath", "FunctionCall", "Identity", "Kept", "Linear",
+    "BY_KEY", "OPERATORS", "Add", "Aten", "Call", "Conv", "DropPath", "FunctionCall", "Identity", "Kept", "Linear",
     "Module", "ModuleCall", "Operand", "Operator", "Scale", "Shape", "ShapeError", "Shapes", "show_shape",
 ]  # fmt: skip

@@ -42,7 +42,7 @@ def measured(call: ModuleCall, inputs: Shapes) -> tuple[Shape, int, int]:
     name = call.target.rpartition(".")[2]
     given = ", ".join(f"{key}={show(value)}" for key, value in call.arguments)
     try:
-        with _meta(), torch.no_grad():
+        with meta(), torch.no_grad():
             cls = _class(call.target)
             _check_arguments(cls, call, inputs[0])
             layer = cls(**dict(call.arguments)).eval()
@@ -68,7 +68,7 @@ def measured(call: ModuleCall, inputs: Shapes) -> tuple[Shape, int, int]:
 
 
 @contextmanager
-def _meta() -> Iterator[None]:
+def meta() -> Iterator[None]:
     """Torch's meta device, without warnings, which would tell of the checking and not of the spec."""
     import torch
 
@@ -126,7 +126,7 @@ def _overwrites(layer: Any, sample: Shape) -> bool:
     """Whether a layer writes to its input in training; one that cannot be trained on the meta device is not judged."""
     import torch
 
-    with _meta(), torch.no_grad():
+    with meta(), torch.no_grad():
         x = torch.empty(BATCHES[0], *sample)
         try:
             layer.train()(x)
@@ -202,14 +202,15 @@ def _saved_of(call: ModuleCall, inputs: Shapes, batch: int) -> tuple[Kept, int, 
         saved[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
-    with _meta(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with meta(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         layer = _class(call.target)(**dict(call.arguments)).train()
-        x = torch.empty(batch, *inputs[0], requires_grad=True)
-        output = layer(x)
+        operands = [torch.empty(batch, *shape, requires_grad=True) for shape in inputs]
+        output = layer(*operands)
     for own in (*layer.parameters(), *layer.buffers()):
         saved.pop(own.untyped_storage()._cdata, None)
-    entry, result = (tensor.untyped_storage()._cdata for tensor in (x, output))
-    kept = Kept((0,) * (entry in saved), output=result in saved and result != entry, view=result == entry)
-    others = [tensor for storage, tensor in saved.items() if storage not in (entry, result)]
+    *entries, result = (tensor.untyped_storage()._cdata for tensor in (*operands, output))
+    places = tuple(i for i, entry in enumerate(entries) if entry in saved)
+    kept = Kept(places, output=result in saved and result not in entries, view=result == entries[0])
+    others = [tensor for storage, tensor in saved.items() if storage not in (*entries, result)]
     numbers = sum(tensor.numel() for tensor in others if tensor.is_floating_point())
     return kept, numbers, sum(tensor.numel() for tensor in others) - numbers

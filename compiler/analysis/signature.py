@@ -27,7 +27,7 @@ from hashlib import blake2b
 from typing import Any
 
 from archspec.graph import Graph, Node
-from archspec.ops import Module, Operator
+from archspec.ops import Aten, Module, Operator
 from archspec.ops.base import Shape
 from archspec.syntax.values import show
 
@@ -85,7 +85,7 @@ def merkle(graph: Graph) -> dict[str, bytes]:
 
 def _operator_mark(op: Operator) -> bytes:
     # The arguments of a `module` may be equal to Python and yet differ, as 1 and true do.
-    return _hash(operator_text(op).encode()) if isinstance(op, Module) else _known_mark(op)
+    return _hash(operator_text(op).encode()) if isinstance(op, Module | Aten) else _known_mark(op)
 
 
 @lru_cache(maxsize=1 << 14)

@@ -23,6 +23,7 @@ Render: TypeAlias = Callable[[Sequence[Rendered]], Rendered]
 
 SUM, PRODUCT, ATOM = 1, 2, 3
 _LAYERS = "archspec.compiler.lower.layers."
+_ATEN = "archspec.compiler.lower.aten."
 IDENTITY = _LAYERS + "identity"
 _FUNCTIONAL = "torch.nn.functional."
 
@@ -89,7 +90,7 @@ class Globals:
     def name(self, target: str) -> str:
         """How the file calls a class or function, by its dotted name."""
         package, _, last = target.rpartition(".")
-        if target.startswith(_LAYERS):
+        if target.startswith((_LAYERS, _ATEN)):
             self.layers.add(last)
             return last
         if package == "torch.nn" and is_identifier(last):
@@ -105,7 +106,8 @@ class Globals:
 
 @cache
 def _layers() -> tuple[str, ast.Module]:
-    text = Path(__file__).parents[1].joinpath("lower", "layers.py").read_text(encoding="utf-8")
+    files = (Path(__file__).parents[1].joinpath("lower", name) for name in ("layers.py", "aten.py"))
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     return text, ast.parse(text)
 
 

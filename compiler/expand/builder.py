@@ -254,8 +254,8 @@ def _reduction(op: Operator, sources: Sequence[Node], shape: Shape) -> Reduction
     widest = max(sources, key=lambda source: len(source.shape), default=None)
     if not rank or widest is None:
         return None if not rank else (1,) * rank
-    before = widest.reduction or (1,) * rank
-    if op.joins:
+    before = widest.reduction if len(widest.reduction or ()) == rank else (1,) * rank  # torch's own may change it
+    if op.joins or not before:
         return before
     return tuple(
         _ratio(size * down, up) for size, down, up in zip(before, op.reduction(rank), op.expansion(rank), strict=True)
