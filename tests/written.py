@@ -89,7 +89,7 @@ def conv(w: Writer, inputs: int, outputs: int, kernel: int = 3, stride: int = 1)
         options += [
             f"nn.Conv2d({inputs}, {outputs}, 3, {stride}, padding=2, dilation=2)",
             f"nn.Conv2d({inputs}, {outputs}, 3, {stride}, 1, padding_mode='{mode}')",
-            f"nn.Conv2d({inputs}, {outputs}, 3, {stride}, 1, groups={2 if outputs % 4 else w.pick(2, 4)}, bias=False)",
+            f"nn.Conv2d({inputs}, {outputs}, 3, {stride}, 1, groups={2 if inputs % 4 or outputs % 4 else w.pick(2, 4)}, bias=False)",
         ]
         if stride == 1:
             options += [

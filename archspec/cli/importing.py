@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from archspec import api
-from archspec.cli.shared import echo, load, problems, spec_options
+from archspec.cli.shared import echo, given, problems, spec_options
 from archspec.compiler.decompile import fold
-from archspec.graph import Graph
 
 
 @click.command(name="import")
@@ -20,10 +19,11 @@ from archspec.graph import Graph
 def import_network(spec: str, settings: tuple[str, ...], trust: bool, out: Path | None) -> None:
     """Write a network as a spec found from its operators and wiring alone, and proven to expand to the same network.
 
-    Of a SPEC nothing but the graph of its operators is used.
+    SPEC may be a torch module, as `py:package.module:function` or `py:FILE.py:function` (with --trust): it is traced.
+    Of a spec nothing but the graph of its operators is used.
     """
     with problems():
-        graph = _graph(spec, settings, trust)
+        graph = api.expand(given(spec, settings, trust))
         folded = fold(graph)
     text = folded.to_yaml()
     if out is None:
@@ -35,8 +35,3 @@ def import_network(spec: str, settings: tuple[str, ...], trust: bool, out: Path 
         raise click.UsageError(f"{out}: {error.strerror or error}") from None
     lines, operators = len(text.splitlines()), len(graph) - 1
     echo(f"wrote {out}: {lines} lines for {operators:,} operators; it expands to the same network")
-
-
-def _graph(source: str, settings: tuple[str, ...], trust: bool) -> Graph:
-    """The graph of a source. Raises `SpecError`."""
-    return api.expand(load(source, settings, trust))

@@ -22,6 +22,7 @@ from archspec.syntax.source import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from torch import nn
 
     from archspec.graph import Graph
 
@@ -137,10 +138,22 @@ def given(reference: str, settings: tuple[str, ...], trust: bool) -> Spec | Grap
     settings are the function's arguments, and `input.size` and `input.channels` the samples'. Raises `SpecError`."""
     if not reference.startswith(MODULE):
         return load(reference, settings, trust)
-    if not trust:
-        told = f"{reference} is a Python program: to trace it, archspec imports it and calls it, which runs its code"
-        raise SpecError([Problem(told, hint="if you trust that code, add --trust")])
+    _trusted(reference, trust)
     with working("loading torch"):
         from archspec.compiler.trace.sources import graph_of_code
     with working(f"tracing {reference}"):
         return graph_of_code(reference, {key: plain(value) for key, value in from_texts(settings).items()})
+
+
+def module(reference: str, trust: bool) -> nn.Module:
+    """The torch module of `py:package.module:function` itself. Raises `SpecError`."""
+    _trusted(reference, trust)
+    from archspec.compiler.trace.sources import module_of_code
+
+    return module_of_code(reference, {})
+
+
+def _trusted(reference: str, trust: bool) -> None:
+    if not trust:
+        told = f"{reference} is a Python program: archspec imports it and calls it, which runs its code"
+        raise SpecError([Problem(told, hint="if you trust that code, add --trust")])

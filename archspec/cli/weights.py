@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archspec import api
-from archspec.cli.shared import echo, load, problems, spec_options, working
+from archspec.cli.shared import MODULE, echo, load, module, problems, spec_options, working
 
 if TYPE_CHECKING:
     from archspec.weights.assignment import Head, Input
@@ -44,12 +44,12 @@ def weights(
         loaded = load(spec, settings, trust)
         graph = api.expand(loaded)
     with working("loading torch"):
-        from archspec.cli.python_module import PREFIX, python_module
         from archspec.exchange import load_weights
         from archspec.weights.files import write
         from archspec.weights.problem import WeightsError
 
-        given = python_module(source, trust) if source.startswith(PREFIX) else source
+    with problems():
+        given = module(source, trust) if source.startswith(MODULE) else source
     if not out.parent.is_dir():
         raise click.BadParameter(f"there is no folder {out.parent}", param_hint="-o")
     try:

@@ -52,7 +52,7 @@ class Aten(Operator):
     def call(self, inputs: Shapes, *, inplace: bool = False) -> ModuleCall:
         return ModuleCall(ATEN, (("steps", self.steps), ("tensors", self.tensors)))
 
-    def label(self) -> str:
+    def label(self, rank: int = 2) -> str:
         words = self.words
         return " · ".join(words) if len(words) <= 2 else f"{words[0]} … {words[-1]}"
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
-from importlib.util import find_spec
 
 from torch import Tensor, nn
 
 from archspec.compiler.lower import Network
 from archspec.compiler.lower.holding import described
+from archspec.compiler.trace import TraceError, trace
 from archspec.graph import Graph, Node
 from archspec.weights.comparison import evaluated, observe, suited
 from archspec.weights.layers import COUNTERS, Layer, heads, own_layers
-
-_TRACER = "archspec.compiler.trace"  # which reads modules into graphs, where this version has it
 
 
 @dataclass(frozen=True)
@@ -51,15 +48,12 @@ def foreign(module: nn.Module, example: Tensor) -> Foreign | None:
     if isinstance(module, Network):
         keys = {layer.name: {key: f"{layer.name}.{key}" for key in layer.tensors} for layer in own_layers(module)}
         return Foreign(described(module), keys)
-    if find_spec(_TRACER) is None:
-        return None
-    tracer = import_module(_TRACER)
     with evaluated(module):
         try:
-            graph: Graph = tracer.trace(module, suited(example, module))
-        except tracer.TraceError:
+            graph = trace(module, suited(example, module))
+        except TraceError:
             return None
-    return Foreign(graph, graph.weights)  # type: ignore[attr-defined, unused-ignore]
+    return Foreign(graph, graph.weights)
 
 
 _TRAINING = ("momentum", "scale_init", "bias_init")

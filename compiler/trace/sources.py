@@ -31,17 +31,24 @@ def graph_of_code(reference: str, settings: Mapping[str, Any]) -> Graph:
     `settings` are the function's keyword arguments; `input.channels` and `input.size` say what samples are, images of
     3x224x224 by default, and `training: false` traces in evaluation mode. Raises `TraceError`.
     """
+    given = dict(settings)
+    sample, training = _sample(given), given.pop("training", True)
+    made = module_of_code(reference, given)
+    name = reference.rpartition(":")[2]
+    return trace(made.train(bool(training)), torch.empty(1, *sample, device="meta"), name)
+
+
+def module_of_code(reference: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """The module itself. Runs its code, which the caller trusts. Raises `TraceError`."""
     place, colon, name = reference.removeprefix("py:").rpartition(":")
     if not colon or not place or not name.isidentifier():
         raise TraceError(f"'{reference}' names no module", f"write {_FORM}")
-    given = dict(settings)
-    sample, training = _sample(given), given.pop("training", True)
     made = _found(_imported(reference, place), reference, name)
     if not isinstance(made, nn.Module):
-        made = _called(made, reference, given)
+        made = _called(made, reference, arguments)
     if not isinstance(made, nn.Module):
         raise TraceError(f"{reference} gives a {type(made).__name__}, and not a torch.nn.Module")
-    return trace(made.train(bool(training)), torch.empty(1, *sample, device="meta"), name)
+    return made
 
 
 def _sample(given: dict[str, Any]) -> tuple[int, ...]:
