@@ -20,7 +20,7 @@ DEEP, SHALLOW = "cifar_iresnet3002", "cifar_iresnet164"
 
 
 def main() -> None:
-    from folded import lines, lines_by_hand, nameless
+    from decompiled import lines, lines_by_hand, nameless
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)

@@ -122,6 +122,7 @@ def test_large_networks_leave_most_of_the_budget(counts: list[int]) -> None:
         pass
     problems = Problems()
     from archspec.compiler.expand.builder import Builder
+    from archspec.compiler.expand.inner import InnerBlocks
     from archspec.compiler.expand.input import input_node
     from archspec.compiler.expand.paths import Paths
     from archspec.compiler.expand.stages import Staged
@@ -129,7 +130,8 @@ def test_large_networks_leave_most_of_the_budget(counts: list[int]) -> None:
     builder = Builder()
     with within_budget(problems) as work:
         builder.work = work
-        Staged(spec, builder, Paths(spec.document.paths, builder), None).expand(input_node(spec, builder))
+        paths = Paths(spec.document.paths, builder, InnerBlocks(spec.document.blocks))
+        Staged(spec, builder, paths, None).expand(input_node(spec, builder))
     assert len(builder.nodes) > 9 * sum(counts)
     assert work.spent / len(builder.nodes) * limits.MAX_OPERATORS < limits.MAX_WORK
 

@@ -86,10 +86,11 @@ def conv(w: Writer, inputs: int, outputs: int, kernel: int = 3, stride: int = 1)
     options.append(f"nn.Conv2d({inputs}, {outputs}, kernel_size={kernel}, stride={stride}, padding={kernel // 2})")
     if kernel == 3:
         mode = w.pick("reflect", "replicate", "circular")
+        groups = 2 if inputs % 4 or outputs % 4 else w.pick(2, 4)
         options += [
             f"nn.Conv2d({inputs}, {outputs}, 3, {stride}, padding=2, dilation=2)",
             f"nn.Conv2d({inputs}, {outputs}, 3, {stride}, 1, padding_mode='{mode}')",
-            f"nn.Conv2d({inputs}, {outputs}, 3, {stride}, 1, groups={2 if inputs % 4 or outputs % 4 else w.pick(2, 4)}, bias=False)",
+            f"nn.Conv2d({inputs}, {outputs}, 3, {stride}, 1, groups={groups}, bias=False)",
         ]
         if stride == 1:
             options += [

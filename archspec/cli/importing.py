@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -26,6 +27,8 @@ def import_network(spec: str, settings: tuple[str, ...], trust: bool, out: Path 
         graph = api.expand(given(spec, settings, trust))
         folded = fold(graph)
     text = folded.to_yaml()
+    if out is not None and os.path.exists(spec) and os.path.exists(out) and os.path.samefile(spec, out):
+        raise click.UsageError(f"{out} is what is read, and would lose its params, names and comments: write elsewhere")
     if out is None:
         echo(text, nl=False)
         return

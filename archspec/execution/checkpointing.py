@@ -49,7 +49,13 @@ class _Replay:
     """The second run of a segment: with the draws of its first, and leaving every buffer as it was."""
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
-        found = [module for root in modules for module in root.modules()]
+        entered = [module for root in modules for module in root.modules()]
+        found = list(dict.fromkeys(entered))  # a block may stand twice in a network that was edited
+        if sum(isinstance(module, DropPath) for module in entered) > sum(isinstance(m, DropPath) for m in found):
+            raise ValueError(
+                "a block that stands twice in one segment draws its drop path twice, which cannot be run again: use "
+                "checkpoint=1, segments of single blocks, or give each place a block of its own"
+            )
         self._modules = [module for module in found if module._buffers]
         self._gates = [module for module in found if isinstance(module, DropPath)]
         self._drawn = [(gate.kept, None) for gate in self._gates]

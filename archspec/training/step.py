@@ -17,6 +17,7 @@ from archspec.compiler.lower.edits import has_hooks
 from archspec.execution import recorder
 from archspec.execution.recorder import LIMIT, Frozen, Recorder, autocast_as, autocast_of, device_of, layout_of, static
 from archspec.syntax.arguments import condition, whole
+from archspec.training.optimizers import check_held
 
 CHANGES = 4
 """Steps in a row that may change the optimizer's settings, each of which would need a capture of its own."""
@@ -50,10 +51,10 @@ class TrainingStep:
     (dropped blocks are computed, and their gradients are zero instead of none). Python in the loss, in modules and in
     the optimizer's hooks runs at a capture only. `.grad` is the graph's own memory: the next step writes to it.
 
-    Raises `ValueError` for float16, which needs a scaler; and with `cuda_graphs` for a network that is not on one GPU,
-    checkpointed segments, hooks on modules, and optimizers that count steps on the host. On call: `RuntimeError` in
-    evaluation mode, for more than 16 kinds of batch, and where settings change at every step; `CaptureError` where
-    the step waits for the GPU.
+    Raises `ValueError` for float16, which needs a scaler, and for an optimizer of other weights; and with `cuda_graphs`
+    for a network that is not on one GPU, checkpointed segments, hooks on modules, and optimizers that count steps on
+    the host. On call: `RuntimeError` in evaluation mode, for more than 16 kinds of batch, and where settings change at
+    every step; `CaptureError` where the step waits for the GPU.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class TrainingStep:
         self._state: Any = None
         self._shown: _Capture | None = None
         """Whose gradients the parameters have."""
+        check_held(network, optimizer, loss)
         if cuda_graphs:
             self._check()
 

@@ -33,9 +33,9 @@ class Foreign:
         """By nodes, the module that holds all tensors of each, where one does."""
         found = {}
         for name, keys in self.keys.items():
-            holders = {key.rpartition(".")[0] for key in keys.values()}
-            if len(holders) == 1:
-                found[name] = holders.pop()
+            first, *others = dict.fromkeys(key.rpartition(".")[0] for key in keys.values())
+            if not others:
+                found[name] = first
         return found
 
 

@@ -92,7 +92,7 @@ def cell(part: Part) -> Cell:
 
 def _strands(part: Part) -> dict[str, _Strand]:
     """Operators in sequence, by the name of the last of each sequence."""
-    inside = {node.name for node in part.nodes}
+    inside = dict.fromkeys(node.name for node in part.nodes)
     reads: dict[str, int] = dict.fromkeys(inside, 0)
     for node in part.nodes:
         for source in node.inputs:

@@ -66,7 +66,7 @@ class Dilation:
     def _changed(self, node: Node, sources: list[Node]) -> Operator | None:
         """The operator as it is to be; None, having told why, if it cannot be dilated. Notes the rate of its output."""
         maps = [source for source in sources if len(source.shape) > 1]
-        rates = {self.rates[source.name] for source in maps}
+        rates = list(dict.fromkeys(self.rates[source.name] for source in maps))
         rate = next(iter(rates), ())
         if len(rates) > 1:
             return self._refuse(node, "it joins maps of which only some would have been denser")

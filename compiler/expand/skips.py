@@ -81,8 +81,8 @@ def skip_edges(
             continue
         made = _made(skip, _sequences(stages, skip.within, order), order, params, rules, problems)
         known = [edge for edge in made if edge.key in edges]
-        if known and len(notes) < limits.MAX_PROBLEMS:
-            notes.append(_known_already(known, len(made), skip))
+        if (known or not made) and len(notes) < limits.MAX_PROBLEMS:
+            notes.append(_known_already(known, len(made), skip) if made else _none_made(skip))
         for edge in made:
             edges.setdefault(edge.key, edge)
     for (source, target, join, place), edge in edges.items():
@@ -104,6 +104,11 @@ def _check_join(skip: Skip, problems: Problems) -> None:
     if "order" in skip.model_fields_set and skip.join != "concat":
         hint = "of a sum or a product it is all one"
         problems.add(f"a skip with `join: {skip.join}` has no `order`", skip.span, hint=hint)
+
+
+def _none_made(skip: Skip) -> Problem:
+    hint = "blocks may be too few for its fields, or `within: stage` leaves it too few"
+    return Problem(f"the rule '{skip.rule}' makes no skip here", skip.span, hint=hint)
 
 
 def _known_already(known: Sequence[Edge], made: int, skip: Skip) -> Problem:

@@ -110,7 +110,8 @@ def rerouted(network: Built) -> Iterator[Edit]:
         if not _ours(base):
             yield from (
                 Edit("", f"its class {base.__name__} has its own {name}")
-                for name in vars(base).keys() & {"forward", "__call__"}
+                for name in ("__call__", "forward")
+                if name in vars(base)
             )
     for address, module in network.named_modules():
         if not address or isinstance(module, Block):

@@ -42,7 +42,8 @@ def differences(network: Built) -> Iterator[Edit]:
 def added(network: Built) -> Iterator[Edit]:
     """Modules, parameters and buffers beside the layers of the graph. What is below a layer is a matter of `edits`."""
     graph = network.architecture
-    layers = {node.name for node in list(graph)[1:] if isinstance(node.op.call(graph.input_shapes(node)), ModuleCall)}
+    calls = {node.name: node.op.call(graph.input_shapes(node)) for node in list(graph)[1:]}
+    layers = {name: call for name, call in calls.items() if isinstance(call, ModuleCall)}
     units = {unit.address: unit for unit in outline(graph) if network.granularity == "block" and not unit.single}
     parents = {address[:end] for address in (*layers, *units) for end in _dots(address)}
     waiting: list[tuple[str, Any]] = [("", network)]

@@ -133,12 +133,12 @@ def upsample(mode: str) -> Handler:
             return None
         before, after = source.signal.shape[1:], reader.sized(node)[2:]
         aligned = bool(args.get("align_corners"))
-        factors = {a // b if a % b == 0 else 0 for a, b in zip(after, before, strict=True)}
+        factors = list(dict.fromkeys(a // b if a % b == 0 else 0 for a, b in zip(after, before, strict=True)))
         scales = args.get("scale_factors")
-        exact = not scales or {float(scale) for scale in scales} == {float(next(iter(factors)))}
+        exact = not scales or {float(scale) for scale in scales} == {float(factors[0])}
         if len(factors) == 1 and 0 not in factors and not aligned and exact:
             linear = "linear" if mode != "nearest" else None
-            signal = reader.add("upsample", [draft], node, None, factor=unless(factors.pop(), 2), mode=linear)
+            signal = reader.add("upsample", [draft], node, None, factor=unless(factors[0], 2), mode=linear)
         else:
             given: dict[str, Any] = {"scale_factor": scales} if scales else {"size": list(after)}
             if mode != "nearest":

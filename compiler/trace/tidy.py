@@ -44,7 +44,7 @@ def _alive(drafts: list[Draft], outputs: list[int]) -> set[int]:
 
 def _users(drafts: list[Draft], alive: set[int], outputs: list[int]) -> Counter[int]:
     users = Counter(outputs)
-    for place in alive:
+    for place in sorted(alive):
         users.update(drafts[place].inputs)
     return users
 
@@ -109,8 +109,8 @@ def _stride(op: Operator | None, rank: int) -> tuple[int, ...]:
 
 def _fuse(drafts: list[Draft], alive: set[int], outputs: list[int]) -> None:
     """A program that one other program alone reads becomes the beginning of that one."""
-    users: dict[int, set[int]] = {place: set() for place in alive}
-    for place in alive:
+    users: dict[int, set[int]] = {place: set() for place in sorted(alive)}
+    for place in sorted(alive):
         for source in drafts[place].inputs:
             users[source].add(place)
     into: dict[int, int] = {}
@@ -124,9 +124,9 @@ def _fuse(drafts: list[Draft], alive: set[int], outputs: list[int]) -> None:
     for place in sorted(alive, reverse=True):
         if drafts[place].program is None or place in given:
             continue
-        readers = {owner(user) for user in users[place]}
-        if len(readers) == 1 and drafts[next(iter(readers))].program is not None:
-            into[place] = next(iter(readers))
+        reader, *others = dict.fromkeys(owner(user) for user in sorted(users[place])) or [place]
+        if not others and reader != place and drafts[reader].program is not None:
+            into[place] = reader
     members: dict[int, list[int]] = {}
     for place in sorted(into):
         members.setdefault(owner(place), []).append(place)
@@ -154,7 +154,7 @@ def _join(drafts: list[Draft], places: list[int]) -> None:
 def _drawn_once(drafts: list[Draft], alive: set[int]) -> None:
     """Random numbers that several operators use would be drawn by each. Raises `TraceError`."""
     drawn: set[Any] = set()
-    for place in alive:
+    for place in sorted(alive):
         program = drafts[place].program
         for name, step in program.steps.items() if program else ():
             if step[0].partition(".")[0] in DRAWING:

@@ -39,3 +39,9 @@ def test_what_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
     result = run("import", "cifar_resnet20", "-o", str(tmp_path / "missing" / "net.yaml"))
     assert result.exit_code == 2
     assert "No such file or directory" in result.output
+    own = tmp_path / "own.yaml"
+    own.write_text("archspec: 1\nextends: cifar_resnet20\n")
+    result = run("import", str(own), "-o", str(own))
+    assert result.exit_code == 2
+    assert "write elsewhere" in result.output
+    assert own.read_text() == "archspec: 1\nextends: cifar_resnet20\n"

@@ -427,3 +427,11 @@ def test_within_stages_random_draws_for_each_stage_anew() -> None:
         draw = random.Random(key).random
         assert sorted(drawn_by_stage[stage]) == [(i, j) for i in range(8) for j in range(i + 2, 8) if draw() < 0.5]
     assert len({tuple(sorted(pairs)) for pairs in drawn_by_stage.values()}) == 3
+
+
+@pytest.mark.parametrize(
+    "rule", ["every, step: 9", "log_dense, base: 99", "fractal, base: 99", "random, probability: 0"]
+)
+def test_a_rule_that_makes_nothing_is_told(rule: str) -> None:
+    (note,) = rule_notes(graph_of(spec(f"[{{rule: {rule}, path: B}}]")))
+    assert note.message == f"the rule '{rule.partition(',')[0]}' makes no skip here"

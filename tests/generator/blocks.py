@@ -153,7 +153,7 @@ def block(draw: Draw, growing: bool, whole: bool, dropping: bool) -> tuple[str, 
     shared = draw.pick(["", "\n    pre: activation", "\n    pre: activation\n    shared: changed"])
     if shortcut == "none":
         shared = shared.partition("\n    shared")[0]
-    closing = weighted(draw).partition("add: ")[2] if whole else ""
+    closing = weighted(draw).partition("add: ")[2] if whole and shortcut != "none" else ""
     shared += f"\n    add: {closing}" if closing else ""
     return f"{shared}\n    branch: {branch}\n    shortcut: {shortcut}\n    after: {after}", shortcut != "none"
 

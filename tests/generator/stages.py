@@ -122,6 +122,7 @@ def _paths(draw: Draw, rank: int) -> list[str]:
         "paths:",
         "  activation: [bn, relu]",
         "  joint: [add]",
+        "  bounded: [use: B, tanh]",
         "  pooling:",
         f"    - {pool}: {{kernel: 3, stride: stride, when: downsampled}}",
         "    - conv: {out: out, kernel: 1, when: channels != out}",
@@ -179,7 +180,7 @@ def _skips(draw: Draw, blocks: list[str], growing: bool, whole: bool) -> Skips:
         draw.features.add(f"{join} at {place}")
         weights = weighted(draw).partition("add: ")[2].strip("{}") if join == "add" else ""
         more = f", {weights}}}" if weights else f", order: {draw.pick(['first', 'last'])}" if join == "concat" else ""
-        path = draw.pick(["B", "C"])
+        path = draw.pick(["B", "C"]) if join != "multiply" else "bounded"  # products of products leave all numbers
         lines.append(f"  - {{rule: dense, shortest: 1, path: {path}, at: {place}, join: {join}{more}{_edge(draw)}}}")
     return lines, adds, concats
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from copy import deepcopy
+from typing import Any
 
 import emulated
 import pytest
 import torch
 from loops import CLOSE, EXACT, OPTIMIZERS, Made, assert_same, by_hand, pair
 from small import DROPPING, batches, network
-from torch import Tensor
+from torch import Tensor, nn
 
 import archspec
 from archspec.execution import recorder
@@ -170,3 +172,37 @@ def test_the_name_is_there_without_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(AttributeError, match="no attribute 'Step'"):
         _ = archspec.Step  # type: ignore[attr-defined]
+
+
+def test_an_optimizer_of_other_weights_is_refused() -> None:
+    net, other = network(), network()
+    cases: list[tuple[nn.Module, Any]] = [(net, other.parameters()), (deepcopy(net), net.parameters())]
+    replaced = network()
+    kept = list(replaced.parameters())
+    replaced.head.linear = nn.Linear(16, 5)  # type: ignore[union-attr]
+    cases.append((replaced, kept))
+    for trained, held in cases:
+        with pytest.raises(ValueError, match=r"does not hold \S+.*but \d+ parameters that are not the network's"):
+            archspec.TrainingStep(trained, torch.optim.SGD(held, lr=0.1))
+    with pytest.raises(ValueError, match="not NoneType"):
+        archspec.TrainingStep(net, None)  # type: ignore[arg-type]
+    archspec.TrainingStep(net, torch.optim.SGD(net.head.parameters(), lr=0.1))  # type: ignore[union-attr]
+
+
+def test_blocks_that_stand_twice_keep_their_statistics_under_checkpoints() -> None:
+    nets = []
+    for checkpoint in (None, 3):
+        net = network()
+        net.stage1.add_module("1", net.get_submodule("stage1.0"))  # type: ignore[operator, union-attr]
+        net = archspec.compile(net, "eager", checkpoint=checkpoint)
+        step = archspec.TrainingStep(net, torch.optim.SGD(net.parameters(), lr=0.1))
+        for x, target in batches(2):
+            step(x, target)
+        nets.append(net)
+    for (name, a), (_, b) in zip(*(net.state_dict().items() for net in nets), strict=True):
+        torch.testing.assert_close(a, b, msg=name)
+    net = network(DROPPING)
+    net.stage1.add_module("1", net.get_submodule("stage1.0"))  # type: ignore[operator, union-attr]
+    net = archspec.compile(net, "eager", checkpoint=3)
+    with pytest.raises(ValueError, match="stands twice in one segment"):
+        net(batches(1)[0][0])

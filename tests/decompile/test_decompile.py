@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import median
 
 import pytest
-from folded import lines, lines_by_hand, nameless
+from decompiled import lines, lines_by_hand, nameless
 from hypothesis import given, settings
 from networks import graph_of, zoo_graph
 from strategies import Drawn, anything_at_all, specs
