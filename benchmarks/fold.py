@@ -7,11 +7,10 @@
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 
-from measure import interleaved, ratio, report, show
+from measure import interleaved, ratio, report, show, timed
 
 import archspec
 from archspec.language import zoo
@@ -22,11 +21,7 @@ DEEP, SHALLOW = "cifar_iresnet3002", "cifar_iresnet164"
 def main() -> None:
     from decompiled import lines, lines_by_hand, nameless
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--cpu-time", action="store_true", help="count the process's time: for a busy machine")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = timed(__doc__).parse_args()
     clock = time.process_time if options.cpu_time else time.perf_counter
 
     deep, shallow = (nameless(archspec.expand(name)) for name in (DEEP, SHALLOW))

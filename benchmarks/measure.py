@@ -33,6 +33,15 @@ def arguments(about: str | None, *, spec: str, batch: int, rounds: int, modes: S
     return parser
 
 
+def timed(about: str | None, rounds: int = 7) -> ArgumentParser:
+    """The options of the benchmarks that time one thing by another."""
+    parser = ArgumentParser(description=about, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--cpu-time", action="store_true", help="count the process's time: for a busy machine")
+    parser.add_argument("--json", action="store_true")
+    return parser
+
+
 def interleaved(
     rounds: int, works: Mapping[str, Callable[[], object]], clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:

@@ -5,18 +5,13 @@ Each loads its own state dict, with memory, strictly.
 
 from __future__ import annotations
 
-import argparse
 import time
 
-from measure import interleaved, ratio, report, show
+from measure import interleaved, ratio, report, show, timed
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--cpu-time", action="store_true", help="count the process's time: for a busy machine")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = timed(__doc__).parse_args()
 
     from reference.iresnet import CifarIResNet
 
