@@ -54,7 +54,7 @@ def reached(paths: Iterable[Path], document: Document) -> tuple[dict[str, Path],
                 queue.append(named[item.path])
             elif isinstance(item, Inner) and item.block in document.blocks and item.block not in blocks:
                 block = blocks[item.block] = document.blocks[item.block]
-                queue += [*_paths_of(block), block.shortcut]
+                queue += [*paths_of(block), block.shortcut]
     return named, blocks
 
 
@@ -86,10 +86,10 @@ def _used(item: Item) -> Definition | None:
 
 def _definitions(document: Document) -> dict[Definition, list[Path]]:
     found: dict[Definition, list[Path]] = {("path", name): [path] for name, path in document.paths.items()}
-    return found | {("block", name): _paths_of(block) for name, block in document.blocks.items()}
+    return found | {("block", name): paths_of(block) for name, block in document.blocks.items()}
 
 
-def _paths_of(block: Block) -> list[Path]:
+def paths_of(block: Block) -> list[Path]:
     """Every path of a block but its shortcut. A bare word on a wire is one, but on `output`, where it names a wire."""
     wires = [wire.ops for name, wire in (block.graph or {}).items() if name != "output" or wire.bare is None]
     found = [block.pre, block.branch, block.after, *wires]

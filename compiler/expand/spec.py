@@ -15,7 +15,7 @@ from archspec.compiler.expand.outputs import output_nodes
 from archspec.compiler.expand.paths import Paths
 from archspec.compiler.expand.references import check_references
 from archspec.compiler.expand.stages import Staged
-from archspec.compiler.expand.unread import check_columns, unread_params
+from archspec.compiler.expand.unread import check_columns, unread_definitions, unread_params
 from archspec.graph import Graph
 from archspec.language.spec import Spec
 from archspec.syntax.errors import Problem, SpecError, within_budget
@@ -42,7 +42,7 @@ def _expanded(spec: Spec, memo: Memo | None, builder: Builder) -> Graph:
     idle: list[Problem] = []
     if not checked:
         check_options(spec, builder.problems)
-        idle += unread_params(spec)
+        idle += [*unread_params(spec), *unread_definitions(spec)]
     document = spec.document
     heads: dict[str, str] = {}
     follows = document.until is None and document.stages is not None and bool(document.graph or document.heads)

@@ -1,16 +1,20 @@
 """What a spec says and nobody reads: of columns an error; of params a note, as few children may use what a base
-has."""
+has; and of paths and blocks that a child writes, where only a slip of a name explains them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from difflib import get_close_matches
 
+from archspec.compiler.expand.arguments import items, paths_of
+from archspec.language.items import Inner, Use
 from archspec.language.naming import FIELDS_OF_STAGES
 from archspec.language.reading import names_read
 from archspec.language.resolve import Resolved
 from archspec.language.schema import Document
-from archspec.syntax.errors import Problem, Problems, Span
-from archspec.syntax.source import Map
+from archspec.syntax import limits
+from archspec.syntax.errors import Problem, Problems, Span, suggest
+from archspec.syntax.source import Map, Scalar
 
 _LATER = "if only some of the specs that extend this one use it, that is in order"
 _READERS = "name it in a block, a path or another column, or remove it"
@@ -45,6 +49,52 @@ def unread_params(spec: Resolved) -> list[Problem]:
         Problem(f"nothing reads the param '{name}'", _place(spec, "params", name), _LATER)
         for name in document.params if name in unread
     ]  # fmt: skip
+
+
+def unread_definitions(spec: Resolved) -> list[Problem]:
+    """A note for every path and block that a spec which extends another writes, and nothing uses."""
+    if "extends" not in spec.own:
+        return []
+    used = dict.fromkeys(_used(spec))
+    notes = []
+    for section, kind in (("paths", "path"), ("blocks", "block")):
+        own, known = spec.own.get(section), spec.data.get(section)
+        if not isinstance(own, Map) or not isinstance(known, Map):
+            continue
+        for name in own:
+            if name in known and (kind, name) not in used:
+                there = [other for of, other in used if of == kind]
+                hint = suggest(name, there) or _LATER
+                notes.append(Problem(f"nothing uses the {kind} '{name}'", own.key_spans.get(name), hint))
+    return notes[: limits.MAX_PROBLEMS]
+
+
+def _used(spec: Resolved) -> Iterator[tuple[str, str]]:
+    """Paths and blocks that something names, be it only what is not used itself."""
+    document = spec.document
+    stages, wires = document.stages, [*(document.graph or {}).values(), *document.heads.values()]
+    paths = [document.stem, document.head, *document.paths.values(), *(wire.ops for wire in wires)]
+    paths += [skip.path for skip in document.skips]
+    paths += [document.levels.path] if document.levels else []
+    for block in document.blocks.values():
+        paths += [*paths_of(block), block.shortcut]
+    for data in (spec.own, spec.parent):
+        blocks = data.get("blocks")
+        for written in blocks.values() if isinstance(blocks, Map) else ():
+            parent = written.get("extends") if isinstance(written, Map) else None
+            if isinstance(parent, Scalar):
+                yield "block", str(parent.value)
+    if stages:
+        paths += stages.enter
+        for positions in stages.blocks:
+            names = (positions.start, positions.middle, positions.end, positions.only, *positions.cycle)
+            yield from (("block", name) for name in names if name is not None)
+    for path in paths:
+        for item in items(path):
+            if isinstance(item, Use):
+                yield "path", item.path
+            elif isinstance(item, Inner):
+                yield "block", item.block
 
 
 def _place(spec: Resolved, section: str, name: str) -> Span | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from networks import graph_of, problems_of
@@ -251,3 +252,16 @@ def test_a_loop_hides_a_param_of_its_name() -> None:
     (problem,) = problems_of(given)
     assert problem.span is not None
     assert problem.span.line == 4
+
+
+def test_a_path_or_block_that_only_a_slip_explains_is_noted(tmp_path: Path) -> None:
+    child = tmp_path / "child.yaml"
+    slips = "paths: {activaton: [bn, silu]}\nblocks: {residul: {shortcut: none, branch: [bn]}}\n"
+    child.write_text(f"archspec: 1\nextends: resnet50\n{slips}")
+    path, block = archspec.expand(child).notes
+    assert (path.message, path.hint) == ("nothing uses the path 'activaton'", "did you mean 'activation'?")
+    assert (block.message, block.hint) == ("nothing uses the block 'residul'", "did you mean 'residual'?")
+    assert path.span is not None
+    assert path.span.line == 3
+    child.write_text("archspec: 1\nextends: resnet50\npaths: {activation: [bn, silu]}\n")
+    assert archspec.expand(child).notes == ()
