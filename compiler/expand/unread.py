@@ -64,7 +64,8 @@ def unread_definitions(spec: Resolved) -> list[Problem]:
         for name in own:
             if name in known and (kind, name) not in used:
                 there = [other for of, other in used if of == kind]
-                hint = suggest(name, there) or _LATER
+                meant = suggest(str(name), there) or ""
+                hint = meant if meant.startswith("did you mean") else _LATER
                 notes.append(Problem(f"nothing uses the {kind} '{name}'", own.key_spans.get(name), hint))
     return notes[: limits.MAX_PROBLEMS]
 
