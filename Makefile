@@ -21,7 +21,8 @@ test: $(VENV)/.tested     ## the test suite, less its long tests
 	$(BIN)/python -m pytest -n auto -m "not slow" --ignore tests/peers
 
 test-all: $(VENV)/.tested ## the whole test suite
-	$(BIN)/python -m pytest -n auto --ignore tests/peers
+	$(BIN)/python -m pytest -n auto -m "not timed" --ignore tests/peers
+	$(BIN)/python -m pytest -n 0 -m timed tests/test_bounds.py
 
 test-peers: $(VENV)/.tested  ## networks of pytorchcv, traced and held against themselves
 	$(PIP) --no-deps pytorchcv  # it asks for torchvision, and needs torch alone

@@ -214,9 +214,10 @@ def graph_for(name: str) -> Graph:
 
 def imported(text: str, folder: Path) -> ModuleType:
     """The module a text is, from a file."""
-    path = folder / "model.py"
+    name = f"emitted_{abs(hash(text))}"
+    path = folder / f"{name}.py"  # a name of its own: Python may know a file by its size and second alone
     path.write_text(text, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(f"emitted_{abs(hash(text))}", path)
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)

@@ -77,6 +77,7 @@ def test_a_small_hostile_text_is_answered_soon(name: str, answers: dict[str, dic
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 @pytest.mark.parametrize("name", hostile.CASES)
 def test_a_hostile_text_is_answered_within_its_limits(name: str, tmp_path: Path) -> None:
     path = tmp_path / "hostile.yaml"
@@ -98,6 +99,7 @@ def test_a_hostile_text_is_answered_within_its_limits(name: str, tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 def test_a_chain_of_large_files_shares_one_budget(tmp_path: Path) -> None:
     for number in range(30):
         parent = f"extends: s{number + 1}.yaml\n" if number < 29 else "input: {size: [8, 8]}\nstem: [relu]\n"

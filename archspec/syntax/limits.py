@@ -1,6 +1,6 @@
 """How large a spec may be. Specs are untrusted: whatever they say, an answer comes in bounded time and memory."""
 
-MAX_WORK = 43_000_000  # steps, some ten million a second, of all that one spec asks for: read, merge, evaluate, place
+MAX_WORK = 40_000_000  # steps, some ten million a second, of all that one spec asks for: read, merge, evaluate, place
 MAX_TEXT = 32 * 2**20  # bytes of one file
 MAX_NESTING = 64  # levels of YAML
 MAX_PROBLEMS = 200  # told at once; who has more mends these first

@@ -180,7 +180,7 @@ class Builder:
             self.problems.add(f"the network has more than {limits.MAX_OPERATORS:,} operators", span, where=name)
             self.problems.check()
         parts = name.split(".")
-        self.work.spend(90 + 10 * len(sources) + len(parts) * len(name) // 4, TOO_LARGE, span)
+        self.work.spend(75 + 10 * len(sources) + len(parts) * len(name) // 4, TOO_LARGE, span)
         if name == "output":  # the flat text of a graph says so what the network gives
             self.problems.add("an operator of the whole network cannot be called 'output'", span, hint="rename it")
             return None

@@ -49,9 +49,9 @@ def check_references(spec: Resolved, problems: Problems) -> bool:
     for wire in wires:
         if wire.when is not None:
             _check_names(wire.when, known, removed, problems)
-    about = set(document.params) | columns | {"stage", "stages"}
+    about = set(document.params) | columns | SCOPE_NAMES.keys()
     for expr in _columns(document):
-        _check_names(expr, about | (expr.names & SCOPE_NAMES.keys()), removed, problems)
+        _check_names(expr, about, removed, problems)
     for positions in document.stages.blocks if document.stages else ():
         _check_positions(positions, document, problems)
     if "none" in document.paths:
