@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import NoReturn
 
 
 def main() -> NoReturn:
     """The command line as a process of its own; it is loaded here, so that an interrupt meanwhile is met too."""
+    gc.disable()  # modules are not garbage: looking for it among them takes a twentieth of `summary`
     try:
         from archspec.cli.edge import run
     except KeyboardInterrupt:

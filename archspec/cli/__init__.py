@@ -42,10 +42,10 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        gc.disable()  # modules are not garbage: looking for it among them takes a twentieth of `summary`
         module = importlib.import_module(f"archspec.cli.{COMMANDS[cmd_name]}")
-        gc.freeze()
-        gc.enable()
+        if not gc.isenabled():  # a process of its own, until its modules are loaded
+            gc.freeze()
+            gc.enable()
         found: click.Command = getattr(module, {"list": "list_zoo", "import": "import_network"}.get(cmd_name, cmd_name))
         return found
 

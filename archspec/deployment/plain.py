@@ -27,7 +27,7 @@ def write_python(network: Network, path: Path, about: Mapping[str, str]) -> Diff
     module = ModuleType("archspec_exported")
     sys.modules[module.__name__] = module
     try:
-        exec(compile(text, str(path), "exec"), vars(module))
+        exec(compile(text, str(path), "exec"), vars(module))  # code generated from a checked graph
         made = module.Network()
     finally:
         del sys.modules[module.__name__]

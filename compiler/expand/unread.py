@@ -56,18 +56,18 @@ def unread_definitions(spec: Resolved) -> list[Problem]:
     if "extends" not in spec.own:
         return []
     used = dict.fromkeys(_used(spec))
-    notes = []
+    notes: list[Problem] = []
     for section, kind in (("paths", "path"), ("blocks", "block")):
         own, known = spec.own.get(section), spec.data.get(section)
         if not isinstance(own, Map) or not isinstance(known, Map):
             continue
-        for name in own:
-            if name in known and (kind, name) not in used:
-                there = [other for of, other in used if of == kind]
-                meant = suggest(str(name), there) or ""
-                hint = meant if meant.startswith("did you mean") else _LATER
-                notes.append(Problem(f"nothing uses the {kind} '{name}'", own.key_spans.get(name), hint))
-    return notes[: limits.MAX_PROBLEMS]
+        there = [other for of, other in used if of == kind]
+        unused = [name for name in own if name in known and (kind, name) not in used]
+        for name in unused[: limits.MAX_PROBLEMS - len(notes)]:
+            meant = suggest(str(name), there) or ""
+            hint = meant if meant.startswith("did you mean") else _LATER
+            notes.append(Problem(f"nothing uses the {kind} '{name}'", own.key_spans.get(name), hint))
+    return notes
 
 
 def _used(spec: Resolved) -> Iterator[tuple[str, str]]:

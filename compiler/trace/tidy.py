@@ -124,9 +124,9 @@ def _fuse(drafts: list[Draft], alive: set[int], outputs: list[int]) -> None:
     for place in sorted(alive, reverse=True):
         if drafts[place].program is None or place in given:
             continue
-        reader, *others = dict.fromkeys(owner(user) for user in sorted(users[place])) or [place]
-        if not others and reader != place and drafts[reader].program is not None:
-            into[place] = reader
+        readers = list(dict.fromkeys(owner(user) for user in sorted(users[place])))
+        if len(readers) == 1 and drafts[readers[0]].program is not None:
+            into[place] = readers[0]
     members: dict[int, list[int]] = {}
     for place in sorted(into):
         members.setdefault(owner(place), []).append(place)
